@@ -1,0 +1,148 @@
+package certs
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/milepost-log/milepost/certs/fault"
+)
+
+// Note is a C2SP signed note: a text and the signatures below it.
+type Note struct {
+	Text string // ends in a newline
+	Sigs []Sig  // in the order of the note, at least one
+}
+
+// Sig is one signature line of a note.
+type Sig struct {
+	Name  string // key name
+	ID    uint32 // key ID: the first four bytes of SHA-256(name || "\n" || type || public key)
+	Bytes []byte // what follows the key ID; its shape depends on the key's type
+}
+
+const (
+	sigPrefix  = "— " // U+2014, space
+	sigDivider = "\n\n" + sigPrefix
+)
+
+// b64 is RFC 4648 section 4 with padding and no loose bits. It still skips
+// line breaks, so what it reads is always compared with what it writes.
+var b64 = base64.StdEncoding.Strict()
+
+// Line returns the signature line with its newline.
+func (s Sig) Line() string {
+	raw := make([]byte, 4, 4+len(s.Bytes))
+	binary.BigEndian.PutUint32(raw, s.ID)
+	return sigPrefix + s.Name + " " + b64.EncodeToString(append(raw, s.Bytes...)) + "\n"
+}
+
+// ParseNote reads a signed note of at most maxBytes with at most maxSigs
+// signature lines. It checks no signature. The note written out again is
+// the input, byte for byte.
+func ParseNote(msg []byte, maxBytes, maxSigs int) (*Note, error) {
+	bad := func(format string, args ...any) (*Note, error) {
+		return nil, fault.New("note_form", "", "not a signed note: "+fmt.Sprintf(format, args...))
+	}
+	if len(msg) > maxBytes {
+		return nil, fault.New("too_large", "", fmt.Sprintf("the note has %d bytes, at most %d are allowed", len(msg), maxBytes))
+	}
+	if !utf8.Valid(msg) {
+		return bad("it is not valid UTF-8")
+	}
+	// The text may hold blank lines; the signatures follow the last one.
+	split := bytes.LastIndex(msg, []byte("\n\n"))
+	if split < 0 {
+		return bad("no blank line between text and signatures")
+	}
+	text, sigs := string(msg[:split+1]), string(msg[split+2:])
+	for i := 0; i < len(text); i++ {
+		if text[i] < 0x20 && text[i] != '\n' {
+			return bad("control character 0x%02x at byte %d", text[i], i)
+		}
+	}
+	n := &Note{Text: text}
+	for len(sigs) > 0 {
+		line, rest, ok := strings.Cut(sigs, "\n")
+		if !ok {
+			return bad("the last signature line has no newline")
+		}
+		sigs = rest
+		if len(n.Sigs) == maxSigs {
+			return bad("more than %d signature lines", maxSigs)
+		}
+		s, err := parseSig(line)
+		if err != nil {
+			return bad("signature line %d %v", len(n.Sigs)+1, err)
+		}
+		n.Sigs = append(n.Sigs, s)
+	}
+	if len(n.Sigs) == 0 {
+		return bad("it has no signature")
+	}
+	if !bytes.Equal(n.Bytes(), msg) {
+		return bad("it is not in its one canonical form")
+	}
+	return n, nil
+}
+
+func parseSig(line string) (Sig, error) {
+	body, ok := strings.CutPrefix(line, sigPrefix)
+	if !ok {
+		return Sig{}, fmt.Errorf("does not begin with an em dash and a space")
+	}
+	name, b, ok := strings.Cut(body, " ")
+	if !ok || !validKeyName(name) {
+		return Sig{}, fmt.Errorf("has no valid key name")
+	}
+	raw, err := b64.DecodeString(b)
+	if err != nil {
+		return Sig{}, fmt.Errorf("has bad base64")
+	}
+	if len(raw) < 5 {
+		return Sig{}, fmt.Errorf("is too short")
+	}
+	return Sig{Name: name, ID: binary.BigEndian.Uint32(raw), Bytes: raw[4:]}, nil
+}
+
+// Bytes writes the note out.
+func (n *Note) Bytes() []byte {
+	var b strings.Builder
+	b.WriteString(n.Text)
+	b.WriteString("\n")
+	for _, s := range n.Sigs {
+		b.WriteString(s.Line())
+	}
+	return []byte(b.String())
+}
+
+// validKeyName is the rule of C2SP signed-note: not empty, no space of any
+// script, no plus sign.
+func validKeyName(s string) bool {
+	return s != "" && len(s) <= 255 && utf8.ValidString(s) &&
+		strings.IndexFunc(s, unicode.IsSpace) < 0 && !strings.Contains(s, "+")
+}
+
+// ValidName reports whether s is a member's or governor's name: lower-case
+// segments of [a-z0-9._-] parted by "/", the first of [a-z0-9.-], none of
+// them empty, "." or "..", at most 100 bytes.
+func ValidName(s string) bool {
+	if s == "" || len(s) > 100 {
+		return false
+	}
+	for i, seg := range strings.Split(s, "/") {
+		if seg == "" || seg == "." || seg == ".." {
+			return false
+		}
+		for _, c := range []byte(seg) {
+			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' && i > 0) {
+				return false
+			}
+		}
+	}
+	return true
+}

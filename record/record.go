@@ -1,0 +1,198 @@
+package record
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record/jcs"
+)
+
+// Caps. They are part of what a valid record is.
+const (
+	MaxBytes      = 60_000 // a whole record note
+	MaxDepth      = 8      // nesting of its JSON
+	MaxSubjects   = 8      // histories that one record belongs to
+	MaxSignatures = 64     // signature lines; all but governance records have one
+)
+
+// Header is the first line of every record.
+const Header = "milepost/record@v1"
+
+// Record is a signed record that is well formed. Its signatures are unchecked.
+type Record struct {
+	Note []byte      // verbatim, as it stands in the log
+	Text string      // what the signatures cover
+	Sigs []certs.Sig // in the order of the note
+	Hash [32]byte    // leaf hash (RFC 6962 section 2.1) of Note
+
+	Author    string
+	Actor     string // "" when the key is bound to none
+	Origin    string
+	ID        string   // UUIDv7
+	UUID      [16]byte // the same as bytes
+	Subjects  []string // sorted
+	Type      string
+	EventTime time.Time // in its own offset
+	Precision string    // of EventTime: date, minute or second
+	Captured  time.Time // when it was signed, by the author's clock
+	Envelope  jcs.Value // the whole JSON
+	Body      jcs.Value
+
+	// Def is the definition of Type; nil if this program does not know it.
+	Def *Type
+}
+
+var envelope = Object{
+	may("actor", actorID),
+	may("attachments", listOf(Object{
+		need("bytes", Whole{1, 1 << 40}), need("digest", digest), need("kind", code),
+		need("media_type", Text{64}), need("salted", YesNo{}),
+	}, 32)),
+	need("author", name),
+	need("body", anyObject{}),
+	need("captured_time", utcForm),
+	need("event_precision", Enum{"date", "minute", "second"}),
+	need("event_time", timeForm),
+	need("id", uuidForm),
+	need("origin", Form{"the origin of a log", validOrigin}),
+	may("personal", listOf(Object{need("commitment", digest), need("field", code)}, 32)),
+	may("refs", listOf(hexHash, 32)),
+	need("subjects", listOf(Text{120}, MaxSubjects)),
+	need("type", typeName),
+}
+
+type anyObject struct{}
+
+func (anyObject) check(v jcs.Value, at string) error { return expect(v, at, jcs.Object) }
+
+// Open reads a record note. It refuses whatever is not canonical, over a
+// cap, or does not fit the definition of its type; a type that this program
+// does not know is let through with Def nil, for then only the envelope can
+// be judged. It checks no signature.
+func Open(msg []byte) (*Record, error) {
+	n, err := certs.ParseNote(msg, MaxBytes, MaxSignatures)
+	if err != nil {
+		return nil, err
+	}
+	r, err := openText(n.Text)
+	if err != nil {
+		return nil, err
+	}
+	r.Note, r.Sigs = msg, n.Sigs
+	r.Hash = [32]byte(rfc6962.DefaultHasher.HashLeaf(msg))
+	switch {
+	case n.Sigs[0].Name != r.Author:
+		return nil, fault.New("author", "author", fmt.Sprintf("the record is by %s, the signature by %s", r.Author, n.Sigs[0].Name))
+	case len(n.Sigs) > 1 && r.Def != nil && !r.Def.Governed():
+		return nil, fault.New("signatures", "", fmt.Sprintf("%s carries exactly one signature, this note has %d", r.Type, len(n.Sigs)))
+	}
+	for i, s := range n.Sigs {
+		if i > 0 && n.Sigs[i-1].Name >= s.Name {
+			return nil, fault.New("signatures", "", "the signatures are not sorted by name, each name once")
+		}
+	}
+	return r, nil
+}
+
+// openText reads the text of a record, without signatures.
+func openText(text string) (*Record, error) {
+	line, ok := strings.CutPrefix(text, Header+"\n")
+	if !ok {
+		return nil, fault.New("record_form", "", "the first line is not "+Header)
+	}
+	line, ok = strings.CutSuffix(line, "\n")
+	if !ok || strings.Contains(line, "\n") {
+		return nil, fault.New("record_form", "", "a record has two lines: header and JSON")
+	}
+	v, err := jcs.Parse([]byte(line), jcs.Limits{Bytes: MaxBytes, Depth: MaxDepth})
+	if err != nil {
+		return nil, err
+	}
+	if err := envelope.check(v, ""); err != nil {
+		return nil, err
+	}
+	r := &Record{
+		Text: text, Envelope: v, Body: v.Get("body"),
+		Author: v.Get("author").Str, Actor: v.Get("actor").Str, Origin: v.Get("origin").Str,
+		ID: v.Get("id").Str, Type: v.Get("type").Str, Precision: v.Get("event_precision").Str,
+		Subjects: v.Get("subjects").Strings(),
+	}
+	r.UUID, _ = ParseUUID(r.ID)
+	r.EventTime, _ = ParseTime(v.Get("event_time").Str)
+	r.Captured, _ = ParseTime(v.Get("captured_time").Str)
+	if err := r.checkEnvelope(); err != nil {
+		return nil, err
+	}
+	if r.Def = Lookup(r.Type); r.Def != nil {
+		return r, r.Def.check(r)
+	}
+	return r, nil
+}
+
+func (r *Record) checkEnvelope() error {
+	h, m, s := r.EventTime.Clock()
+	switch {
+	case r.Precision == "date" && (h != 0 || m != 0 || s != 0):
+		return badField("event_time", "with precision date the time of day is 00:00:00")
+	case r.Precision == "minute" && s != 0:
+		return badField("event_time", "with precision minute the seconds are 00")
+	}
+	for i, s := range r.Subjects {
+		if i > 0 && r.Subjects[i-1] >= s {
+			return badField("subjects", "they are not sorted, each once")
+		}
+		if _, err := SubjectClass(s); err != nil {
+			return err
+		}
+	}
+	if underOrigin(r.Author, r.Origin) {
+		return badField("author", "a name at or below the origin belongs to the log itself")
+	}
+	return nil
+}
+
+func underOrigin(name, origin string) bool {
+	return name == origin || strings.HasPrefix(name, origin+"/")
+}
+
+// validOrigin is <name>/<40 hex digits>.
+func validOrigin(s string) bool {
+	name, digits, ok := cutLast(s, "/")
+	if !ok || !certs.ValidName(name) || len(digits) != 40 {
+		return false
+	}
+	return strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// Subject returns the record's subject of a class, or "".
+func (r *Record) Subject(class string) string {
+	for _, s := range r.Subjects {
+		if c, _, _ := strings.Cut(s, "/"); c == class {
+			return s
+		}
+	}
+	return ""
+}
+
+// Lists reports whether the record belongs to a history.
+func (r *Record) Lists(subject string) bool {
+	for _, s := range r.Subjects {
+		if s == subject {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,68 @@
+package record
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+)
+
+// Governance is the subject of the log's own history.
+const Governance = "governance"
+
+// VehicleSubject returns the subject of a vehicle's history.
+func VehicleSubject(vin string) string { return "vehicle/" + vin }
+
+// MemberSubject returns the subject of a member's history.
+func MemberSubject(name string) string { return "member/" + name }
+
+var (
+	shortForm    = regexp.MustCompile(`^[A-Z0-9-]{3,16}$`)
+	campaignForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
+)
+
+// SubjectClass returns the first segment of a subject: governance, member,
+// vehicle, workshop, access, campaign or notice; or why it is not a subject.
+func SubjectClass(s string) (string, error) {
+	class, rest, _ := strings.Cut(s, "/")
+	ok := false
+	switch class {
+	case Governance:
+		ok = s == Governance
+	case "member", "notice":
+		ok = certs.ValidName(rest)
+	case "vehicle":
+		if short, is := strings.CutPrefix(rest, "short/"); is {
+			ok = shortForm.MatchString(short)
+			break
+		}
+		fallthrough
+	case "workshop", "access":
+		if _, err := ParseVIN(rest); err != nil {
+			return "", fault.New("subject", s, err.Error())
+		}
+		ok = true
+	case "campaign":
+		ok = campaignForm.MatchString(rest)
+	}
+	if !ok {
+		return "", fault.New("subject", s, "this is not the name of a history").
+			WithHint("histories are vehicle/<VIN>, workshop/<VIN>, access/<VIN>, member/<name>, notice/<name>, campaign/<id> and governance")
+	}
+	return class, nil
+}
+
+// ParseVehicle returns the vehicle subject that a person means by a VIN, or
+// by the short chassis number of an old-timer written as short/<number>.
+func ParseVehicle(s string) (string, error) {
+	if strings.HasPrefix(s, "short/") {
+		s = VehicleSubject(s)
+		_, err := SubjectClass(s)
+		return s, err
+	}
+	if _, err := ParseVIN(s); err != nil {
+		return "", err
+	}
+	return VehicleSubject(s), nil
+}

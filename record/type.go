@@ -1,0 +1,140 @@
+package record
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record/jcs"
+)
+
+// Type is the definition of one record type: all that the machinery knows
+// of it. A new type is one more entry in the table.
+type Type struct {
+	Name     string
+	Sentence string   // what it records, for a person
+	Subjects []string // class of each of its subjects, sorted
+	Writers  []string // v1 of the rules: kinds of member, DEV, any, GOV, admin
+	Fresh    string   // how soon it is expected on the log
+	Body     Object
+	// Rule checks what no single field can; nil if there is nothing.
+	Rule func(r *Record) error
+	// Owner is the field of the body that names the member or governor whose
+	// history the record is in; "" for none.
+	Owner string
+}
+
+// Writers that are no kind of member.
+const (
+	WriterGovernors = "GOV"   // the threshold of governors
+	WriterAdmin     = "admin" // an admin key of the member, or the governors
+	WriterDevice    = "DEV"   // a key bound to a device
+	WriterAny       = "any"   // any member
+)
+
+// Governed reports whether the type may carry several signatures.
+func (t *Type) Governed() bool {
+	for _, w := range t.Writers {
+		if w == WriterGovernors || w == WriterAdmin {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Type) check(r *Record) error {
+	var classes []string
+	for _, s := range r.Subjects {
+		c, err := SubjectClass(s)
+		if err != nil {
+			return err
+		}
+		classes = append(classes, c)
+	}
+	sort.Strings(classes)
+	if strings.Join(classes, " ") != strings.Join(t.Subjects, " ") {
+		return badField("subjects", "%s belongs to exactly: %s", t.Name, strings.Join(t.Subjects, ", "))
+	}
+	if err := t.Body.check(r.Body, "body"); err != nil {
+		return err
+	}
+	if t.Owner != "" {
+		if want := MemberSubject(r.Body.Get(t.Owner).Str); r.Subjects[0] != want {
+			return badField("subjects", "the body names %s, so the subject is %s", r.Body.Get(t.Owner).Str, want)
+		}
+	}
+	if t.Rule != nil {
+		return t.Rule(r)
+	}
+	return nil
+}
+
+// Reference is a field of a record that names an earlier record of the same
+// vehicle by its leaf hash.
+type Reference struct {
+	At   string // field path
+	Type string // type that the other record must have
+	Hash string // 64 hex digits
+}
+
+// References lists the references in a record's body.
+func (r *Record) References() []Reference {
+	if r.Def == nil {
+		return nil
+	}
+	return references(nil, r.Def.Body, r.Body, "body")
+}
+
+func references(refs []Reference, k Kind, v jcs.Value, at string) []Reference {
+	switch k := k.(type) {
+	case Ref:
+		return append(refs, Reference{at, k.Type, v.Str})
+	case Object:
+		for _, f := range k {
+			if fv := v.Get(f.Name); fv.Kind != 0 {
+				refs = references(refs, f.Kind, fv, join(at, f.Name))
+			}
+		}
+	case List:
+		for i, e := range v.List {
+			refs = references(refs, k.Of, e, fmt.Sprintf("%s[%d]", at, i))
+		}
+	}
+	return refs
+}
+
+var table = map[string]*Type{}
+
+func define(types ...Type) {
+	for i := range types {
+		t := &types[i]
+		if table[t.Name] != nil {
+			panic("record type defined twice: " + t.Name)
+		}
+		table[t.Name] = t
+	}
+}
+
+// Lookup returns the definition of a type, or nil.
+func Lookup(name string) *Type { return table[name] }
+
+// Types lists all definitions by name.
+func Types() []*Type {
+	var ts []*Type
+	for _, t := range table {
+		ts = append(ts, t)
+	}
+	sort.Slice(ts, func(i, j int) bool { return ts[i].Name < ts[j].Name })
+	return ts
+}
+
+// ErrUnknownType is the refusal of a type that this program does not know.
+func ErrUnknownType(name string) error {
+	var known []string
+	for _, t := range Types() {
+		known = append(known, t.Name)
+	}
+	return fault.New("unknown_type", "type", fmt.Sprintf("%q is not a known record type", name)).
+		WithHint("known types: " + strings.Join(known, ", "))
+}
