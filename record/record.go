@@ -45,6 +45,9 @@ type Record struct {
 
 	// Def is the definition of Type; nil if this program does not know it.
 	Def *Type
+
+	// Checked is for whoever checks signatures to remember that it did.
+	Checked any
 }
 
 var envelope = Object{

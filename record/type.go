@@ -33,6 +33,14 @@ const (
 	WriterAny       = "any"   // any member
 )
 
+// ReadClass is the class of who may read a type, that of its first subject:
+// V, W, A, O, C, N or G.
+func (t *Type) ReadClass() string {
+	return map[string]string{
+		"vehicle": "V", "workshop": "W", "access": "A", "member": "O", "campaign": "C", "notice": "N", Governance: "G",
+	}[t.Subjects[0]]
+}
+
 // Governed reports whether the type may carry several signatures.
 func (t *Type) Governed() bool {
 	for _, w := range t.Writers {

@@ -1,0 +1,229 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// Caps of the API.
+const (
+	maxBody         = 8 << 20 // bytes of a request
+	maxNotes        = 2000    // records of one submission
+	answerTimeout   = 20 * time.Second
+	forwardedHeader = "Milepost-Forwarded" // a node sent it on: one hop only
+	sizeContent     = "text/x.tlog.size"   // C2SP tlog-witness
+)
+
+// caller is who sent a request: a peer is who its pinned TLS key says.
+type caller struct {
+	pin    string
+	node   *verify.Node
+	member *verify.Member
+}
+
+func (c caller) String() string {
+	switch {
+	case c.node != nil:
+		return "node " + c.node.ID
+	case c.member != nil:
+		return c.member.Name
+	case c.pin != "":
+		return "an unknown key"
+	}
+	return "nobody"
+}
+
+// Who may call an endpoint.
+type audience int
+
+const (
+	public  audience = iota // anyone, without a client certificate too
+	members                 // members and nodes
+	nodes                   // nodes
+)
+
+func (n *Node) routes() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, who audience, fn func(http.ResponseWriter, *http.Request, caller) error) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			c := n.callerOf(r)
+			err := n.admit(c, who)
+			if err == nil {
+				r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+				err = fn(w, r, c)
+			}
+			if err != nil {
+				n.refuse(w, r, err)
+			}
+		})
+	}
+	handle("POST /v1/records", members, n.postRecords)
+	handle("GET /v1/records/{hash}", members, n.getRecord)
+	handle("GET /v1/records/{hash}/receipt", public, n.getReceipt)
+	handle("GET /v1/vehicles/{vin}", members, n.getVehicle)
+	handle("GET /v1/vehicles/{vin}/proof", members, n.getProof)
+	handle("GET /v1/policy", public, n.getPolicy)
+	handle("GET /v1/status", members, n.getStatus)
+	handle("GET /v1/time", public, n.getTime)
+	handle("GET /checkpoint", public, n.getCheckpoint)
+	handle("GET /tile/{path...}", public, n.getTile)
+	handle("GET /tile/entries/{path...}", members, n.getEntries)
+	handle("POST /add-checkpoint", nodes, n.postAddCheckpoint)
+	handle("POST /v1/heads", nodes, n.postHead)
+	handle("POST /v1/heads/fresh", nodes, n.postFresh)
+	handle("GET /healthz", public, n.getHealth)
+	handle("GET /readyz", public, n.getReady)
+	metrics := promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{})
+	handle("GET /metrics", members, func(w http.ResponseWriter, r *http.Request, _ caller) error {
+		metrics.ServeHTTP(w, r)
+		return nil
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		n.refuse(w, r, fault.New("not_found", "", "there is no "+r.Method+" "+r.URL.Path+" here").WithHint("docs/api.md lists what there is"))
+	})
+	return mux
+}
+
+// callerOf tells who is at the other end of the connection.
+func (n *Node) callerOf(r *http.Request) (c caller) {
+	if r.TLS == nil {
+		return c
+	}
+	pin, ok := certs.PinOf(*r.TLS)
+	if !ok {
+		return c
+	}
+	c.pin = pin
+	n.state.withAuthority(func(a *verify.Authority) {
+		c.node, c.member = a.NodeByPin(pin), a.MemberByPin(pin)
+	})
+	if c.node == nil {
+		c.node = n.foundingNode(pin) // before genesis is applied here
+	}
+	return c
+}
+
+func (n *Node) admit(c caller, who audience) error {
+	switch {
+	case who == public, c.node != nil, who == members && c.member != nil:
+		return nil
+	case c.pin == "":
+		return fault.New("unauthenticated", "", "this needs the TLS key of a member").WithHint("name the member with --as, so that its key file is used")
+	case who == nodes:
+		return fault.New("forbidden", "", "this is for nodes of the cluster only")
+	}
+	return fault.New("forbidden", "", "this TLS key belongs to no member of the log").WithHint("the key may have been revoked, or its registration has not reached this node yet")
+}
+
+// statuses maps error codes to HTTP statuses; what is not listed and not
+// internal is the caller's fault: 422.
+var statuses = map[string]int{
+	"unauthenticated": 401, "forbidden": 403, "not_found": 404, "no_record": 404, "no_tile": 404,
+	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400,
+	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
+	"unknown": 504, "disk_full": 507, "internal": 500, "origin": 404, "log_key_missing": 403,
+}
+
+// refuse writes an error in its one shape. What is internal is logged and
+// not told.
+func (n *Node) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		err = fault.New("too_large", "", "the body is larger than "+strconv.Itoa(maxBody)+" bytes").WithHint("send fewer records at once")
+	}
+	code := fault.Code(err)
+	status := statuses[code]
+	if status == 0 {
+		status = http.StatusUnprocessableEntity
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	n.metrics.refusals.WithLabelValues(code).Inc()
+	body := errorBody(err)
+	if code == "internal" {
+		n.log.Error("request failed", "path", r.URL.Path, "err", err)
+		body.Error = "an error inside the node; its log says more"
+	}
+	writeJSON(w, status, body)
+}
+
+func errorBody(err error) ErrorBody {
+	return ErrorBody{Code: fault.Code(err), Error: err.Error(), Hint: fault.Hint(err)}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		status, data = http.StatusInternalServerError, []byte(`{"code":"internal","error":"the answer could not be written"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)+1))
+	w.WriteHeader(status)
+	w.Write(append(data, '\n'))
+}
+
+func writeText(w http.ResponseWriter, contentType string, data []byte) error {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	_, err := w.Write(data)
+	if err != nil {
+		return nil // the caller has gone
+	}
+	return nil
+}
+
+const plain = "text/plain; charset=utf-8"
+
+// strictJSON decodes one JSON value without unknown fields and with nothing
+// after it.
+func strictJSON(data []byte, v any) error {
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fault.New("json_form", "", "the JSON cannot be read").Because(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fault.New("json_form", "", "bytes follow the JSON")
+	}
+	return nil
+}
+
+// withHead calls fn with the published head and the tree under it.
+func (n *Node) withHead(fn func(h *head) error) error {
+	h := n.heads.current()
+	if h == nil {
+		return fault.New("no_head", "", "no tree head has been cosigned by the quorum yet").WithHint("are enough nodes up? try again in a moment")
+	}
+	defer h.view.Release()
+	return fn(h)
+}
+
+// waitPublished waits until a cosigned head covers a tree size.
+func (n *Node) waitPublished(ctx context.Context, size uint64) error {
+	for {
+		_, published, moved := n.heads.state()
+		if published >= size {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return errUnknown
+		case <-n.done:
+			return errUnknown
+		}
+	}
+}

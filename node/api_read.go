@@ -1,0 +1,376 @@
+package node
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// sizeHeader says at which tree size an answer was made: reads are local.
+const sizeHeader = "Milepost-Tree-Size"
+
+// strict makes a read linearizable when the caller asks for it: what was
+// acknowledged anywhere before the request is in the answer.
+func (n *Node) strict(r *http.Request) error {
+	switch c := r.URL.Query().Get("consistency"); c {
+	case "":
+		return nil
+	case "strict":
+	default:
+		return fault.New("request_form", "consistency", fmt.Sprintf("%q is unknown; strict is what there is", c))
+	}
+	size := uint64(0)
+	if n.leads() {
+		raft := n.currentRaft()
+		done := make(chan error, 1)
+		go func() { done <- raft.Barrier(answerTimeout).Error() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				return errNoLeader
+			}
+		case <-r.Context().Done():
+			return errNoLeader
+		}
+		size, _, _ = n.heads.state()
+	} else {
+		p := n.leaderPeer()
+		if p == nil || r.Header.Get(forwardedHeader) != "" {
+			return errNoLeader
+		}
+		data, err := p.client.do(r.Context(), http.MethodGet, "/v1/status?consistency=strict", http.Header{forwardedHeader: {"1"}}, nil)
+		if err != nil {
+			return errNoLeader
+		}
+		s, err := parseStatus(data)
+		if err != nil {
+			return errNoLeader
+		}
+		size = s.TreeSize
+	}
+	return n.waitPublished(r.Context(), size)
+}
+
+func hashParam(r *http.Request) (h [32]byte, err error) {
+	raw, err := hex.DecodeString(r.PathValue("hash"))
+	if err != nil || len(raw) != 32 || hex.EncodeToString(raw) != r.PathValue("hash") {
+		return h, fault.New("request_form", "hash", "a leaf hash of 64 lower-case hexadecimal digits is expected")
+	}
+	return [32]byte(raw), nil
+}
+
+// withLeaf finds a record below the published head.
+func (n *Node) withLeaf(r *http.Request, fn func(h *head, index uint64) error) error {
+	hash, err := hashParam(r)
+	if err != nil {
+		return err
+	}
+	if err := n.strict(r); err != nil {
+		return err
+	}
+	return n.withHead(func(h *head) error {
+		index, ok, err := h.view.Find(hash)
+		if err != nil {
+			return err
+		}
+		if !ok || h.view.IsSeal(index+1) {
+			return fault.New("no_record", "", "no record of this leaf hash is in the tree").
+				WithHint("a record that was just sent may not be under a cosigned head yet: try again in a moment")
+		}
+		return fn(h, index)
+	})
+}
+
+func (n *Node) getRecord(w http.ResponseWriter, r *http.Request, c caller) error {
+	return n.withLeaf(r, func(h *head, index uint64) error {
+		note, err := h.view.Leaf(index)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Milepost-Index", strconv.FormatUint(index, 10))
+		w.Header().Set(sizeHeader, strconv.FormatUint(h.size, 10))
+		return writeText(w, plain, note)
+	})
+}
+
+func (n *Node) getReceipt(w http.ResponseWriter, r *http.Request, c caller) error {
+	return n.withLeaf(r, func(h *head, index uint64) error {
+		data, err := receipt(h.view, index, h.note)
+		if err != nil {
+			return err
+		}
+		return writeText(w, plain, data)
+	})
+}
+
+// HistoryAnswer is a vehicle's history as a node knows it. It is no proof.
+type HistoryAnswer struct {
+	Subject string         `json:"subject"`
+	Size    uint64         `json:"size"` // tree size that it is complete up to
+	Entries []HistoryEntry `json:"entries"`
+}
+
+// HistoryEntry is one record of a history.
+type HistoryEntry struct {
+	Index    uint64 `json:"index"`
+	Time     int64  `json:"time"` // log time, ms since 1970 UTC
+	LeafHash string `json:"leaf_hash"`
+	Note     string `json:"note"`
+}
+
+// vehicleParam reads {vin}: a VIN, or short/<number> with the slash escaped.
+func vehicleParam(r *http.Request) (string, error) {
+	return record.ParseVehicle(r.PathValue("vin"))
+}
+
+func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) error {
+	subject, err := vehicleParam(r)
+	if err != nil {
+		return err
+	}
+	if err := n.strict(r); err != nil {
+		return err
+	}
+	return n.withHead(func(h *head) error {
+		f, err := fileHistory(h.view, subject, func(string) {})
+		if err != nil {
+			return err
+		}
+		out := HistoryAnswer{Subject: subject, Size: h.size, Entries: []HistoryEntry{}}
+		for _, e := range f.Entries {
+			out.Entries = append(out.Entries, HistoryEntry{e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
+		}
+		w.Header().Set(sizeHeader, strconv.FormatUint(h.size, 10))
+		writeJSON(w, http.StatusOK, out)
+		return nil
+	})
+}
+
+func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error {
+	subject, err := vehicleParam(r)
+	if err != nil {
+		return err
+	}
+	if err := n.strict(r); err != nil {
+		return err
+	}
+	n.refresh(r)
+	return n.withHead(func(h *head) error {
+		f, err := proofFile(h.view, subject, h.note)
+		if err != nil {
+			return err
+		}
+		data := f.Bytes()
+		if len(data) > verify.MaxFile {
+			return fault.New("too_large", "", "the proof would be larger than a proof file may be")
+		}
+		w.Header().Set(sizeHeader, strconv.FormatUint(h.size, 10))
+		return writeText(w, "application/json", data)
+	})
+}
+
+// refresh has an old head cosigned anew, so that a file is complete as of
+// now. It does its best: without a quorum the old head must do.
+func (n *Node) refresh(r *http.Request) {
+	h := n.heads.current()
+	if h == nil {
+		return
+	}
+	h.view.Release()
+	if n.now().Sub(h.time) <= freshForFile {
+		return
+	}
+	_, _, moved := n.heads.state()
+	if n.leads() {
+		n.askFresh()
+	} else if p := n.leaderPeer(); p == nil {
+		return
+	} else if _, err := p.client.do(r.Context(), http.MethodPost, "/v1/heads/fresh", nil, nil); err != nil {
+		return
+	}
+	timer := time.NewTimer(waitForTree)
+	defer timer.Stop()
+	select {
+	case <-moved:
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+}
+
+func (n *Node) getPolicy(w http.ResponseWriter, r *http.Request, c caller) error {
+	return writeText(w, plain, []byte(n.policy().Text()))
+}
+
+func (n *Node) getTime(w http.ResponseWriter, r *http.Request, c caller) error {
+	return writeText(w, plain, []byte(n.now().UTC().Format(time.RFC3339Nano)+"\n"))
+}
+
+func (n *Node) getCheckpoint(w http.ResponseWriter, r *http.Request, c caller) error {
+	return n.withHead(func(h *head) error { return writeText(w, plain, h.note) })
+}
+
+// getTile serves C2SP tlog-tiles hash tiles: /tile/<L>/<N>[.p/<W>].
+func (n *Node) getTile(w http.ResponseWriter, r *http.Request, c caller) error {
+	level, rest, ok := strings.Cut(r.PathValue("path"), "/")
+	l, err := strconv.Atoi(level)
+	if !ok || err != nil || l < 0 || l > 7 || strconv.Itoa(l) != level {
+		return fault.New("no_tile", "", "tiles are at /tile/<level 0 to 7>/<number>")
+	}
+	return n.serveTile(w, rest, 8*l, func(h *head, number uint64, width int) ([]byte, error) {
+		return h.view.Tile(l, number, width)
+	})
+}
+
+// getEntries serves entry bundles: /tile/entries/<N>[.p/<W>].
+func (n *Node) getEntries(w http.ResponseWriter, r *http.Request, c caller) error {
+	return n.serveTile(w, r.PathValue("path"), 0, func(h *head, number uint64, width int) ([]byte, error) {
+		return h.view.Entries(number, width)
+	})
+}
+
+// serveTile parses a tile's path and serves it when the published head
+// covers it; shift is how many leaves, as a power of two, one hash stands for.
+func (n *Node) serveTile(w http.ResponseWriter, path string, shift int, read func(*head, uint64, int) ([]byte, error)) error {
+	number, width, ok := parseTilePath(path)
+	if !ok {
+		return fault.New("no_tile", "", "not the path of a tile")
+	}
+	return n.withHead(func(h *head) error {
+		have := h.size >> shift
+		if first := number * 256; first >= have || first+uint64(width) > have {
+			return fault.New("no_tile", "", "the tree does not reach there")
+		}
+		data, err := read(h, number, width)
+		if err != nil {
+			return err
+		}
+		if width == 256 {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		return writeText(w, "application/octet-stream", data)
+	})
+}
+
+// parseTilePath reads the <N>[.p/<W>] of C2SP tlog-tiles: N in groups of
+// three digits, all but the last with an x before it.
+func parseTilePath(path string) (number uint64, width int, ok bool) {
+	width = 256
+	if base, w, partial := strings.Cut(path, ".p/"); partial {
+		n, err := strconv.Atoi(w)
+		if err != nil || n < 1 || n > 255 || strconv.Itoa(n) != w {
+			return 0, 0, false
+		}
+		path, width = base, n
+	}
+	parts := strings.Split(path, "/")
+	if len(parts) > 6 {
+		return 0, 0, false
+	}
+	for i, p := range parts {
+		digits := p
+		if i < len(parts)-1 {
+			var x bool
+			if digits, x = strings.CutPrefix(p, "x"); !x {
+				return 0, 0, false
+			}
+		}
+		n, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil || len(digits) != 3 || i == 0 && len(parts) > 1 && n == 0 {
+			return 0, 0, false
+		}
+		number = number*1000 + n
+	}
+	return number, width, true
+}
+
+func (n *Node) getHealth(w http.ResponseWriter, r *http.Request, c caller) error {
+	return writeText(w, plain, []byte("ok\n"))
+}
+
+// getReady says whether records can be sent here, and if not, why not.
+func (n *Node) getReady(w http.ResponseWriter, r *http.Request, c caller) error {
+	switch {
+	case n.leader() == "":
+		return errNoLeader
+	case n.stopping.Load():
+		return fault.New("stopping", "", "the node is stopping")
+	}
+	return n.withHead(func(h *head) error { return writeText(w, plain, []byte("ready\n")) })
+}
+
+// Status is what a node says of itself.
+type Status struct {
+	Node      string       `json:"node"`
+	Origin    string       `json:"origin"`
+	Role      string       `json:"role"`   // leader, follower, candidate, or observer for one that does not vote
+	Leader    string       `json:"leader"` // id, "" if none
+	Term      uint64       `json:"term"`
+	Applied   uint64       `json:"applied"`   // newest ledger entry in the tree
+	TreeSize  uint64       `json:"tree_size"` // leaves in this node's tree
+	Published uint64       `json:"published"` // size of the newest head with a quorum
+	AsOf      string       `json:"as_of"`     // the quorum's time of that head
+	Quorum    int          `json:"quorum"`
+	Cosigners int          `json:"cosigners"`
+	Tolerates int          `json:"tolerates"` // liars
+	Time      string       `json:"time"`
+	Version   string       `json:"version"`
+	Peers     []PeerStatus `json:"peers"`
+}
+
+// PeerStatus is another node, as far as this one knows.
+type PeerStatus struct {
+	Node    string `json:"node"`
+	Address string `json:"address"`
+	Votes   bool   `json:"votes"`
+}
+
+func (n *Node) getStatus(w http.ResponseWriter, r *http.Request, c caller) error {
+	if err := n.strict(r); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, n.Status())
+	return nil
+}
+
+// Status describes the node now.
+func (n *Node) Status() *Status {
+	newest, published, _ := n.heads.state()
+	p := n.policy()
+	s := &Status{
+		Node: n.id, Origin: n.origin, Leader: n.leader(), Applied: n.state.bound.Load(), TreeSize: newest,
+		Published: published, Quorum: p.Quorum(), Cosigners: p.Of(), Tolerates: p.Tolerates(),
+		Time: record.FormatUTC(n.now()), Version: Version, Role: "stopped", Peers: []PeerStatus{},
+	}
+	if h := n.heads.current(); h != nil {
+		s.AsOf = record.FormatUTC(h.time)
+		h.view.Release()
+	}
+	if rf := n.currentRaft(); rf != nil {
+		s.Role, s.Term = strings.ToLower(rf.State().String()), rf.CurrentTerm()
+		for _, srv := range rf.GetConfiguration().Configuration().Servers {
+			if string(srv.ID) == n.id {
+				if srv.Suffrage != raft.Voter {
+					s.Role = "observer"
+				}
+				continue
+			}
+			s.Peers = append(s.Peers, PeerStatus{string(srv.ID), string(srv.Address), srv.Suffrage == raft.Voter})
+		}
+	}
+	return s
+}
+
+func parseStatus(data []byte) (*Status, error) {
+	s := new(Status)
+	return s, json.Unmarshal(data, s)
+}

@@ -1,0 +1,266 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// postRecords takes one record note as text, or {"notes":[...]}. Any node
+// takes it and checks it; a follower sends it on to the leader, one hop.
+func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) error {
+	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+	defer cancel()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return readError(err)
+	}
+	notes := [][]byte{body}
+	bulk := strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
+	if bulk {
+		if notes, err = bulkNotes(body); err != nil {
+			return err
+		}
+	}
+	var out *SubmitAnswer
+	switch {
+	case n.leads():
+		out, err = n.submit(ctx, notes)
+	case r.Header.Get(forwardedHeader) != "":
+		err = errNoLeader // sent on once already; the leader has just changed
+	default:
+		out, err = n.forward(ctx, notes)
+	}
+	if err != nil {
+		return err
+	}
+	// Read your writes: the head that covers the records is known here too.
+	if err := n.waitPublished(ctx, out.Size); err != nil {
+		return err
+	}
+	if !bulk && out.Records[0].Error != nil {
+		e := out.Records[0].Error
+		return fault.New(e.Code, "", e.Error).WithHint(e.Hint)
+	}
+	writeJSON(w, http.StatusOK, out)
+	return nil
+}
+
+func readError(err error) error {
+	return fmt.Errorf("read the request: %w", &bodyError{err})
+}
+
+// bodyError keeps a cut-off body from counting as an error of this node.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return e.err.Error() }
+func (e *bodyError) Unwrap() []error {
+	return []error{e.err, fault.New("body", "", "the body could not be read")}
+}
+
+func bulkNotes(body []byte) ([][]byte, error) {
+	var in notesJSON
+	if err := strictJSON(body, &in); err != nil {
+		return nil, err
+	}
+	if len(in.Notes) == 0 || len(in.Notes) > maxNotes {
+		return nil, fault.New("request_form", "notes", fmt.Sprintf("1 to %d records are expected, here are %d", maxNotes, len(in.Notes)))
+	}
+	notes := make([][]byte, len(in.Notes))
+	for i, s := range in.Notes {
+		notes[i] = []byte(s)
+	}
+	return notes, nil
+}
+
+// precheck opens a record and checks whatever can be checked before it has
+// its place in the log. It is advice to the sender; the state machine
+// decides. Two checks are here alone, since they look at a clock.
+func (n *Node) precheck(note []byte) (*record.Record, error) {
+	r, err := record.Open(note)
+	if err != nil {
+		return nil, err
+	}
+	if r.Def == nil {
+		return nil, record.ErrUnknownType(r.Type)
+	}
+	now := n.now()
+	if r.EventTime.After(now.Add(maxAhead)) {
+		return nil, fault.New("future", "event_time", "the event lies in the future: "+record.FormatTime(r.EventTime)).
+			WithHint("check the clock and the time zone of the workshop system")
+	}
+	if r.Captured.After(now.Add(24 * time.Hour)) {
+		return nil, fault.New("future", "captured_time", "the record was signed over a day ahead of this node's clock").
+			WithHint("check the clock of the machine that signs")
+	}
+	if !n.state.precheck(r) {
+		// It may be a governance record, or be refused: ask the authority.
+		n.state.withAuthority(func(a *verify.Authority) {
+			at := verify.Place{Index: verify.MaxIndex, Time: now.UnixMilli()}
+			err = a.Check(r, at, n.state.sigs.verify)
+		})
+		switch fault.Code(err) {
+		case "signature", "origin", "key_revoked", "not_allowed":
+			return nil, err
+		}
+		// What is unknown here may have come into the log a moment ago.
+	}
+	return r, nil
+}
+
+// submit is the leader's way: check, batch, agree, and wait for the quorum.
+func (n *Node) submit(ctx context.Context, notes [][]byte) (*SubmitAnswer, error) {
+	out := &SubmitAnswer{Records: make([]RecordAnswer, len(notes))}
+	recs := make([]*record.Record, len(notes))
+	errs := make([]error, len(notes))
+	if len(notes) == 1 {
+		recs[0], errs[0] = n.precheck(notes[0])
+	} else {
+		var g errgroup.Group
+		const chunk = 32
+		for lo := 0; lo < len(notes); lo += chunk {
+			g.Go(func() error {
+				for i := lo; i < min(lo+chunk, len(notes)); i++ {
+					recs[i], errs[i] = n.precheck(notes[i])
+				}
+				return nil
+			})
+		}
+		g.Wait()
+	}
+	var good []*record.Record
+	var slots []int
+	for i := range recs {
+		if errs[i] == nil {
+			good, slots = append(good, recs[i]), append(slots, i)
+		} else {
+			out.Records[i] = refusedAnswer(errs[i])
+			n.metrics.refusals.WithLabelValues(fault.Code(errs[i])).Inc()
+		}
+	}
+	answers, err := n.pool.submit(ctx, good)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range answers {
+		o := a.outcome
+		switch {
+		case o.err != nil && isOutage(o.err):
+			return nil, o.err
+		case o.err != nil:
+			out.Records[slots[i]] = refusedAnswer(o.err)
+		default:
+			status := "accepted"
+			if o.present {
+				status = "present"
+			}
+			out.Records[slots[i]] = RecordAnswer{Status: status, Index: &o.index, LeafHash: verify.Hex(o.hash)}
+			out.Size = max(out.Size, a.size)
+		}
+	}
+	// An acknowledgement means: on a majority of disks, and under a head that
+	// the quorum signed.
+	if err := n.waitPublished(ctx, out.Size); err != nil {
+		return nil, err
+	}
+	err = n.withHead(func(h *head) error {
+		out.Size = h.size
+		out.Checkpoint = (&verify.Checkpoint{Origin: n.origin, Size: h.size, Root: h.view.Root}).Text()
+		return nil
+	})
+	return out, err
+}
+
+func refusedAnswer(err error) RecordAnswer {
+	body := errorBody(err)
+	return RecordAnswer{Status: "refused", Error: &body}
+}
+
+// isOutage tells errors of the service from refusals of a record.
+func isOutage(err error) bool {
+	s := statuses[fault.Code(err)]
+	return s >= 500
+}
+
+// forward sends a submission on to the leader. Its form is checked first, so
+// that what nobody would take costs the leader nothing.
+func (n *Node) forward(ctx context.Context, notes [][]byte) (*SubmitAnswer, error) {
+	if len(notes) == 1 {
+		if _, err := n.precheck(notes[0]); err != nil {
+			return nil, err
+		}
+	}
+	p := n.leaderPeer()
+	if p == nil {
+		return nil, errNoLeader
+	}
+	out, err := p.client.submit(ctx, true, notes)
+	if fault.Code(err) == "unreachable" {
+		return nil, errNoLeader
+	}
+	return out, err
+}
+
+// postAddCheckpoint is C2SP tlog-witness add-checkpoint.
+func (n *Node) postAddCheckpoint(w http.ResponseWriter, r *http.Request, c caller) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return readError(err)
+	}
+	req, err := parseCosignRequest(body)
+	if err != nil {
+		return err
+	}
+	sig, err := n.cosign(r.Context(), req)
+	if old, ok := err.(errOldSize); ok {
+		w.Header().Set("Content-Type", sizeContent)
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprintf(w, "%d\n", old.size)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return writeText(w, plain, []byte(sig.Line()))
+}
+
+// postHead takes a head that another node published or cosigned.
+func (n *Node) postHead(w http.ResponseWriter, r *http.Request, c caller) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return readError(err)
+	}
+	if err := n.takeHead(c.node.ID, body); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// postFresh asks the leader for a round with an unchanged tree, so that a
+// proof file says that it is complete as of now.
+func (n *Node) postFresh(w http.ResponseWriter, r *http.Request, c caller) error {
+	if !n.leads() {
+		return errNoLeader
+	}
+	n.askFresh()
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (n *Node) askFresh() {
+	n.fresh.Store(n.now().Add(-freshForFile).UnixNano())
+	select {
+	case n.wakeRounds <- struct{}{}:
+	default:
+	}
+}

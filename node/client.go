@@ -1,0 +1,215 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// Client speaks the HTTPS API of one node. It is safe for concurrent use.
+type Client struct {
+	Address string // host:port
+	http    *http.Client
+}
+
+// DialFunc opens a network connection; nil is the ordinary one.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// NewClient returns a client of the node at address whose TLS key is pinned.
+// A nil identity is a client without an account, for the public endpoints.
+func NewClient(address, pin string, id *certs.TLSIdentity, dial DialFunc) *Client {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	}
+	return &Client{Address: address, http: &http.Client{Transport: &http.Transport{
+		DialContext:           dial,
+		TLSClientConfig:       certs.ClientConfig(id, pin, "http/1.1"),
+		TLSHandshakeTimeout:   5 * time.Second,
+		MaxIdleConns:          0,
+		MaxIdleConnsPerHost:   2048,
+		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: time.Minute,
+	}}}
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// RecordAnswer is what a node says of one submitted record.
+type RecordAnswer struct {
+	Status   string     `json:"status"` // accepted, present or refused
+	Index    *uint64    `json:"index,omitempty"`
+	LeafHash string     `json:"leaf_hash,omitempty"`
+	Error    *ErrorBody `json:"error,omitempty"`
+}
+
+// SubmitAnswer is the answer to a submission.
+type SubmitAnswer struct {
+	Records    []RecordAnswer `json:"records"`
+	Size       uint64         `json:"size"`       // size of a cosigned tree that covers all that were accepted
+	Checkpoint string         `json:"checkpoint"` // its three lines; signed at /checkpoint
+}
+
+// ErrorBody is the one shape of errors.
+type ErrorBody struct {
+	Code  string `json:"code"`
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Submit sends record notes and waits until they are acknowledged.
+func (c *Client) Submit(ctx context.Context, notes ...[]byte) (*SubmitAnswer, error) {
+	return c.submit(ctx, false, notes)
+}
+
+func (c *Client) submit(ctx context.Context, forwarded bool, notes [][]byte) (*SubmitAnswer, error) {
+	body, contentType := []byte(nil), "application/json"
+	if len(notes) == 1 {
+		body, contentType = notes[0], "text/plain; charset=utf-8"
+	} else {
+		var in notesJSON
+		for _, n := range notes {
+			in.Notes = append(in.Notes, string(n))
+		}
+		body, _ = json.Marshal(in)
+	}
+	header := http.Header{"Content-Type": {contentType}}
+	if forwarded {
+		header.Set(forwardedHeader, "1")
+	}
+	data, err := c.do(ctx, http.MethodPost, "/v1/records", header, body)
+	if err != nil {
+		return nil, err
+	}
+	out := new(SubmitAnswer)
+	if err := json.Unmarshal(data, out); err != nil || len(out.Records) != len(notes) {
+		return nil, errUnknown
+	}
+	return out, nil
+}
+
+// Get fetches a path of the API.
+func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, path, nil, nil)
+}
+
+// Proof fetches the proof file of a subject such as vehicle/<VIN>.
+func (c *Client) Proof(ctx context.Context, subject string) ([]byte, error) {
+	return c.Get(ctx, subjectPath(subject)+"/proof")
+}
+
+// subjectPath is where the API serves a vehicle's history.
+func subjectPath(subject string) string {
+	return "/v1/vehicles/" + url.PathEscape(strings.TrimPrefix(subject, "vehicle/"))
+}
+
+// Receipt fetches the receipt of a record: a C2SP tlog-proof.
+func (c *Client) Receipt(ctx context.Context, leafHash string) ([]byte, error) {
+	return c.Get(ctx, "/v1/records/"+leafHash+"/receipt")
+}
+
+// Status fetches what a node says of itself.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	data, err := c.Get(ctx, "/v1/status")
+	if err != nil {
+		return nil, err
+	}
+	s := new(Status)
+	return s, json.Unmarshal(data, s)
+}
+
+// maxAnswer is the cap on an answer: a proof file is the largest.
+const maxAnswer = verify.MaxFile + 1<<20
+
+// do makes one request. A node's error comes back as *fault.Error with the
+// node's code; what did not reach a node, or whose answer was lost, has the
+// code unreachable, or unknown for a submission that may have been taken.
+func (c *Client) do(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.Address+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var dial *net.OpError
+		if errors.As(err, &dial) && dial.Op == "dial" || method != http.MethodPost {
+			return nil, fault.New("unreachable", c.Address, "the node cannot be reached").Because(cause(err)).
+				WithHint("is the node running, and is its address right?")
+		}
+		return nil, fault.New("unknown", c.Address, "no answer came").Because(cause(err)).WithHint(errUnknown.Hint)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil || len(data) > maxAnswer {
+		return nil, fault.New("unknown", c.Address, "the answer broke off").Because(err).WithHint(errUnknown.Hint)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return data, nil
+	}
+	if resp.StatusCode == http.StatusConflict && resp.Header.Get("Content-Type") == sizeContent {
+		if size, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 63); err == nil {
+			return nil, errOldSize{size}
+		}
+	}
+	var e ErrorBody
+	if json.Unmarshal(data, &e) == nil && e.Code != "" {
+		return nil, fault.New(e.Code, "", e.Error).WithHint(e.Hint)
+	}
+	return nil, fault.New("unexpected", c.Address, fmt.Sprintf("the answer is %s", resp.Status))
+}
+
+// cause drops the method and URL that net/http puts before every error.
+func cause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// Client returns a client of one of the cluster's nodes in the name of a
+// member, whose TLS key file is read; "" is a client without an account. The
+// node's own TLS key is pinned by the founding file.
+func (c *Cluster) Client(id, member string, passphrase func() ([]byte, error)) (*Client, error) {
+	entry, err := c.Node(id)
+	if err != nil {
+		return nil, err
+	}
+	founding, err := ReadFounding(c.FoundingPath())
+	if err != nil {
+		return nil, err
+	}
+	var identity *certs.TLSIdentity
+	if member != "" {
+		k, err := keyfile.ReadKeyFile(c.KeyPath(member, keyfile.UseTLS), passphrase)
+		if err != nil {
+			return nil, err
+		}
+		if identity, err = k.TLS(); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range founding.Genesis.Body.Get("nodes").List {
+		if n.Get("id").Str == id {
+			return NewClient(entry.Address, n.Get("tls_key").Str, identity, nil), nil
+		}
+	}
+	return nil, fault.New("config", c.path, "the founding has no node "+id)
+}

@@ -1,0 +1,266 @@
+package node
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/log"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// head is a tree head that satisfies the policy, as this node publishes it.
+type head struct {
+	size uint64
+	note []byte // the checkpoint with its signatures
+	time time.Time
+	view *log.View // the tree at this head
+}
+
+// heads keeps the tree heads of this node: on disk every one that it
+// cosigned and the newest that it knows to satisfy the policy, in memory the
+// views of recent seals until a head settles on one of them.
+type heads struct {
+	db *bolt.DB
+
+	mu        sync.Mutex
+	recent    []*log.View   // ascending; the newest maxRecent seals
+	published *head         // nil until there is one
+	moved     chan struct{} // closed and replaced when published or recent change
+	cosigned  uint64        // size of the newest head cosigned
+	onDisk    uint64        // size of the published head last saved
+}
+
+// maxRecent bounds the read transactions that are held open. A head settles
+// within a few batches; where none does, older views are of no more use.
+const maxRecent = 64
+
+var (
+	cosignedBucket  = []byte("cosigned") // size -> root || timestamp || log key's signature line
+	publishedBucket = []byte("published")
+)
+
+func openHeads(dir string) (*heads, error) {
+	db, err := bolt.Open(filepath.Join(dir, "heads.db"), 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return nil, fmt.Errorf("open heads.db: %w", err)
+	}
+	h := &heads{db: db, moved: make(chan struct{})}
+	err = db.Update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(cosignedBucket)
+		if err != nil {
+			return err
+		}
+		b.FillPercent = 1
+		if k, _ := b.Cursor().Last(); k != nil {
+			h.cosigned = binary.BigEndian.Uint64(k)
+		}
+		_, err = tx.CreateBucketIfNotExists(publishedBucket)
+		return err
+	})
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open heads.db: %w", err)
+	}
+	return h, nil
+}
+
+func (h *heads) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range h.recent {
+		v.Release()
+	}
+	h.recent = nil
+	if h.published != nil {
+		h.published.view.Release()
+		h.published = nil
+	}
+	h.db.Close()
+}
+
+// keep records, on disk, that this node cosigns a head, before anybody sees
+// the cosignature. At one size there is never a second root.
+func (h *heads) keep(c *verify.Checkpoint, logLine string, stamp uint64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.db.Update(func(tx *bolt.Tx) error {
+		b := tx.Bucket(cosignedBucket)
+		b.FillPercent = 1
+		key := binary.BigEndian.AppendUint64(nil, c.Size)
+		if old := b.Get(key); old != nil && string(old[:32]) != string(c.Root[:]) {
+			return fmt.Errorf("another root was cosigned at size %d", c.Size)
+		}
+		val := append(binary.BigEndian.AppendUint64(append([]byte(nil), c.Root[:]...), stamp), logLine...)
+		if err := b.Put(key, val); err != nil {
+			return err
+		}
+		h.cosigned = max(h.cosigned, c.Size)
+		return nil
+	})
+}
+
+// cosignedAt returns the root that this node cosigned at a size.
+func (h *heads) cosignedAt(size uint64) (root [32]byte, line string, ok bool) {
+	h.db.View(func(tx *bolt.Tx) error {
+		if v := tx.Bucket(cosignedBucket).Get(binary.BigEndian.AppendUint64(nil, size)); len(v) >= 40 {
+			root, line, ok = [32]byte(v[:32]), string(v[40:]), true
+		}
+		return nil
+	})
+	return root, line, ok
+}
+
+func (h *heads) lastCosigned() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cosigned
+}
+
+// add takes a new view of the tree; it owns the hold.
+func (h *heads) add(v *log.View) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recent = append(h.recent, v)
+	if len(h.recent) > maxRecent {
+		// Drop every other one of the older half: whichever head settles
+		// next is likely to be among the newest.
+		kept := h.recent[:0]
+		for i, v := range h.recent {
+			if i < maxRecent/2 && i%2 == 0 {
+				v.Release()
+			} else {
+				kept = append(kept, v)
+			}
+		}
+		h.recent = kept
+	}
+	h.wake()
+}
+
+func (h *heads) wake() {
+	close(h.moved)
+	h.moved = make(chan struct{})
+}
+
+// newest returns the newest view with a hold, or nil.
+func (h *heads) newest() *log.View {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.recent); n > 0 {
+		return h.recent[n-1].Hold()
+	}
+	return nil
+}
+
+// publish makes a head that satisfies the policy the published one, if it is
+// newer and the tree at its size is at hand.
+func (h *heads) publish(size uint64, note []byte, asOf time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.published; p != nil && (size < p.size || size == p.size && !asOf.After(p.time)) {
+		return false
+	}
+	var view *log.View
+	if p := h.published; p != nil && p.size == size {
+		view = p.view.Hold()
+	}
+	for _, v := range h.recent {
+		if view == nil && v.Size == size {
+			view = v.Hold()
+		}
+	}
+	if view == nil {
+		return false
+	}
+	if h.published != nil {
+		h.published.view.Release()
+	}
+	h.published = &head{size, note, asOf, view}
+	for len(h.recent) > 1 && h.recent[0].Size < size {
+		h.recent[0].Release()
+		h.recent = h.recent[1:]
+	}
+	h.wake()
+	return true
+}
+
+// save keeps the newest published head over a restart.
+func (h *heads) save() error {
+	h.mu.Lock()
+	p := h.published
+	if p == nil || p.size == h.onDisk {
+		h.mu.Unlock()
+		return nil
+	}
+	h.onDisk = p.size
+	h.mu.Unlock()
+	return h.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(publishedBucket).Put([]byte("newest"), p.note) })
+}
+
+// saved returns the published head of before a restart, or nil.
+func (h *heads) saved() (note []byte) {
+	h.db.View(func(tx *bolt.Tx) error {
+		note = append(note, tx.Bucket(publishedBucket).Get([]byte("newest"))...)
+		return nil
+	})
+	return note
+}
+
+// current returns the published head with a hold on its view, or nil.
+func (h *heads) current() *head {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.published == nil {
+		return nil
+	}
+	c := *h.published
+	c.view.Hold()
+	return &c
+}
+
+// state returns the sizes of the newest view and of the published head, and
+// a channel that is closed when either changes.
+func (h *heads) state() (newest, published uint64, moved <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.recent); n > 0 {
+		newest = h.recent[n-1].Size
+	}
+	if h.published != nil {
+		published = h.published.size
+	}
+	return newest, published, h.moved
+}
+
+// evidence writes two heads that contradict each other where a person and a
+// court can find them, and returns the path.
+func evidence(dir string, heads ...[]byte) (string, error) {
+	dir = filepath.Join(dir, "evidence")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	var path string
+	for i, h := range heads {
+		c, _, err := verify.ParseCheckpoint(h)
+		if err != nil {
+			continue
+		}
+		path = filepath.Join(dir, fmt.Sprintf("size-%d-%d-%s", c.Size, i+1, verify.Hex(c.Root)[:16]))
+		if err := os.WriteFile(path, h, 0o600); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// assemble writes a checkpoint with signatures.
+func assemble(text string, sigs ...certs.Sig) []byte {
+	return (&certs.Note{Text: text, Sigs: sigs}).Bytes()
+}

@@ -1,0 +1,40 @@
+package node
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Version is the program's version.
+const Version = "0.1.0-dev"
+
+type metrics struct {
+	registry     *prometheus.Registry
+	refusals     *prometheus.CounterVec
+	skipped      *prometheus.CounterVec
+	refusedHeads prometheus.Counter
+	cosigned     prometheus.Counter
+	published    prometheus.Gauge
+	treeSize     prometheus.Gauge
+	roundSeconds prometheus.Histogram
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "milepost_refusals_total", Help: "Requests and records refused by the API, by error code."}, []string{"code"}),
+		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "milepost_skipped_records_total", Help: "Records of ledger entries that the state machine refused, by error code."}, []string{"code"}),
+		refusedHeads: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "milepost_refused_heads_total", Help: "Tree heads refused because this node's own tree has another root: look at the log at once."}),
+		cosigned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "milepost_cosigned_heads_total", Help: "Tree heads that this node cosigned."}),
+		published: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "milepost_published_size", Help: "Leaves under the newest tree head with a quorum of cosignatures."}),
+		treeSize: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "milepost_tree_size", Help: "Leaves in this node's tree."}),
+		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "milepost_cosign_round_seconds", Help: "Time from a new tree head to its quorum of cosignatures, in seconds, on the leader.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13)}),
+	}
+	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.cosigned, m.published, m.treeSize, m.roundSeconds)
+	return m
+}

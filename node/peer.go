@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/log"
+)
+
+// peer is another node, as this one speaks to it.
+type peer struct {
+	id     string
+	client *Client
+
+	busy chan struct{} // holds a token while a cosignature is asked for: one at a time
+	old  uint64        // size that the peer cosigned last, as far as known; guarded by busy
+
+	mu     sync.Mutex
+	outbox map[pushKind][]byte // newest head of each kind still to be sent
+	wake   chan struct{}
+}
+
+type pushKind int
+
+const (
+	pushPublished pushKind = iota // satisfies the policy
+	pushOwn                       // what this node cosigned
+)
+
+func newPeer(id string, client *Client) *peer {
+	return &peer{id: id, client: client, busy: make(chan struct{}, 1), outbox: map[pushKind][]byte{}, wake: make(chan struct{}, 1)}
+}
+
+// cosign asks the peer to cosign a head (C2SP tlog-witness add-checkpoint).
+// When the peer's newest size is another than assumed it says so, and is
+// asked once more.
+func (p *peer) cosign(ctx context.Context, n *Node, view *log.View, checkpoint []byte) (certs.Sig, error) {
+	select {
+	case p.busy <- struct{}{}:
+		defer func() { <-p.busy }()
+	case <-ctx.Done():
+		return certs.Sig{}, ctx.Err()
+	}
+	for try := 0; ; try++ {
+		body := formatCosignRequest(&cosignRequest{p.old, n.consistency(view, p.old), checkpoint})
+		data, err := p.client.do(ctx, http.MethodPost, "/add-checkpoint", nil, body)
+		var old errOldSize
+		if errors.As(err, &old) && try == 0 {
+			p.old = old.size
+			continue
+		}
+		if err != nil {
+			return certs.Sig{}, err
+		}
+		// The answer is signature lines; they form a note with the text.
+		text, _, _ := strings.Cut(string(checkpoint), "\n\n")
+		note, err := certs.ParseNote([]byte(text+"\n\n"+string(data)), maxCosignAnswer, 4)
+		if err != nil {
+			return certs.Sig{}, err
+		}
+		p.old = view.Size
+		return note.Sigs[0], nil
+	}
+}
+
+const maxCosignAnswer = 64 << 10
+
+func formatCosignRequest(r *cosignRequest) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "old %d\n", r.old)
+	for _, h := range r.proof {
+		b.WriteString(base64.StdEncoding.EncodeToString(h[:]) + "\n")
+	}
+	b.WriteString("\n")
+	b.Write(r.checkpoint)
+	return []byte(b.String())
+}
+
+// parseCosignRequest reads the body of add-checkpoint strictly.
+func parseCosignRequest(body []byte) (*cosignRequest, error) {
+	bad := func(why string) (*cosignRequest, error) {
+		return nil, fault.New("request_form", "", "not an add-checkpoint request: "+why)
+	}
+	head, checkpoint, ok := strings.Cut(string(body), "\n\n")
+	if !ok {
+		return bad("no blank line")
+	}
+	lines := strings.Split(head, "\n")
+	if len(lines) > 65 {
+		return bad("over 63 proof lines")
+	}
+	r := &cosignRequest{checkpoint: []byte(checkpoint)}
+	if _, err := fmt.Sscanf(lines[0], "old %d", &r.old); err != nil {
+		return bad("no old size")
+	}
+	for _, l := range lines[1:] {
+		h, err := base64.StdEncoding.Strict().DecodeString(l)
+		if err != nil || len(h) != 32 {
+			return bad("a proof line is not a hash")
+		}
+		r.proof = append(r.proof, [32]byte(h))
+	}
+	if string(formatCosignRequest(r)) != string(body) {
+		return bad("it is not in its one form")
+	}
+	return r, nil
+}
+
+// push puts a head into the outbox; an older one of its kind that was not
+// sent yet is dropped. It never waits.
+func (p *peer) push(kind pushKind, note []byte) {
+	p.mu.Lock()
+	p.outbox[kind] = note
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run sends what is in the outbox until ctx ends.
+func (p *peer) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		}
+		p.mu.Lock()
+		out := p.outbox
+		p.outbox = map[pushKind][]byte{}
+		p.mu.Unlock()
+		for _, note := range out {
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			// A peer that is down gets the next one.
+			p.client.do(ctx, http.MethodPost, "/v1/heads", nil, note)
+			cancel()
+		}
+	}
+}
+
+// ask fetches the peer's clock: how far it is ahead of this node's.
+func (p *peer) ask(ctx context.Context, now func() time.Time) (time.Duration, error) {
+	before := now()
+	data, err := p.client.Get(ctx, "/v1/time")
+	if err != nil {
+		return 0, err
+	}
+	after := now()
+	t, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0, err
+	}
+	return t.Sub(before.Add(after.Sub(before) / 2)), nil
+}

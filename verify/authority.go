@@ -1,0 +1,352 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
+)
+
+// Authority is who may write what, at one place of the log: governors, nodes
+// and rules from the governance history, members and their keys from theirs.
+// It is a pure function of the records applied so far. A verifier that holds
+// only some members' histories knows only those members.
+type Authority struct {
+	Origin     string
+	Governance *Governance // nil before genesis
+	Members    map[string]*Member
+	used       map[string]bool // public keys, and name+key ID pairs, ever registered
+}
+
+// SigCheck reports whether sig is the Ed25519 signature of text by public.
+// Whatever is handed in accepts exactly what certs.VerifyEd25519 accepts.
+type SigCheck func(public, text, sig []byte) bool
+
+// Governance is the state of the governance history.
+type Governance struct {
+	Governors []Governor       `json:"governors"` // sorted by name
+	Threshold int              `json:"threshold"`
+	Level     int64            `json:"level"` // feature level
+	Rules     Rules            `json:"rules"`
+	Nodes     map[string]*Node `json:"nodes"` // by id
+	Policy    string           `json:"policy"`
+	Last      string           `json:"last"` // leaf hash of the newest record, hex
+}
+
+// Governor is one of those whose signatures make governance records.
+type Governor struct {
+	Name string `json:"name"`
+	Key  Key    `json:"key"`
+}
+
+// Node is a node of the cluster as governance registered it.
+type Node struct {
+	ID       string `json:"id"`
+	Member   string `json:"member"`
+	Address  string `json:"address"`
+	Log      Key    `json:"log"`
+	Cosigner Key    `json:"cosigner"`
+	TLS      Key    `json:"tls"`
+}
+
+// Rules are what rules.published and genesis put in force.
+type Rules struct {
+	Version int64               `json:"version"`
+	Types   []string            `json:"types"`
+	Write   map[string][]string `json:"write"` // type: writers
+	Read    map[string][]string `json:"read"`  // type: readers
+}
+
+// Member is an organisation that may write.
+type Member struct {
+	Name      string   `json:"name"`
+	LegalName string   `json:"legal_name"`
+	Kinds     []string `json:"kinds"`
+	Country   string   `json:"country"`
+	Zone      string   `json:"zone"`
+	ValidFrom string   `json:"valid_from"`
+	ValidTo   string   `json:"valid_to,omitempty"`
+	WMI       []string `json:"wmi,omitempty"`
+	Keys      []*Key   `json:"keys"`
+	Last      string   `json:"last"` // leaf hash of the newest record of its history, hex
+}
+
+// Uses of a key.
+const (
+	UseRecord   = "record"
+	UseAdmin    = "admin"
+	UseTLS      = "tls"
+	UseLog      = "log"
+	UseCosigner = "cosigner"
+	UseGovernor = "governor"
+)
+
+// Key is one registered key. It counts for indices strictly above Index and
+// up to that of its revocation.
+type Key struct {
+	VKey    string      `json:"vkey"` // for TLS the pin
+	Public  []byte      `json:"public"`
+	ID      string      `json:"id"` // eight hex digits; for TLS the last eight of the pin
+	Use     string      `json:"use"`
+	Actor   string      `json:"actor,omitempty"`
+	Device  *Device     `json:"device,omitempty"`
+	Index   uint64      `json:"index"`
+	Revoked *Revocation `json:"revoked,omitempty"`
+}
+
+// Device is what a device key is bound to.
+type Device struct {
+	Kind    string `json:"kind"`
+	Vehicle string `json:"vehicle,omitempty"`
+}
+
+// Revocation ends a key. Since is set only for compromised keys; it marks
+// earlier records and unwrites none.
+type Revocation struct {
+	Index  uint64 `json:"index"`
+	Time   int64  `json:"time"` // log time, ms
+	Reason string `json:"reason"`
+	Since  string `json:"since,omitempty"`
+	By     string `json:"by"`
+}
+
+// NewAuthority returns the authority of an empty log.
+func NewAuthority(origin string) *Authority {
+	return &Authority{Origin: origin, Members: map[string]*Member{}, used: map[string]bool{}}
+}
+
+// Place is where in the log a record stands or is about to stand.
+type Place struct {
+	Index uint64
+	Time  int64 // log time, ms since 1970 UTC: the time of the seal of its batch
+}
+
+// Check decides whether a record may stand at a place, with sigOK as the
+// check of Ed25519 signatures. It changes nothing.
+func (a *Authority) Check(r *record.Record, at Place, sigOK SigCheck) error {
+	if r.Origin != a.Origin {
+		return fault.New("origin", "origin", "the record belongs to another log: "+r.Origin)
+	}
+	if a.Governance == nil {
+		if r.Type != "log.genesis/1" {
+			return fault.New("no_genesis", "", "the first record of a log is its genesis, this is "+r.Type)
+		}
+		return a.checkGenesis(r, at, sigOK)
+	}
+	if !contains(a.Governance.Rules.Types, r.Type) {
+		return fault.New("unknown_type", "type", "the rules of this log do not know "+r.Type)
+	}
+	if r.Def == nil {
+		return fault.New("unknown_type", "type", "this program does not know "+r.Type+"; a newer one is needed")
+	}
+	switch {
+	case contains(r.Def.Writers, record.WriterGovernors), contains(r.Def.Writers, record.WriterAdmin):
+		return a.checkGoverned(r, at, sigOK)
+	default:
+		return a.checkOrdinary(r, at, sigOK)
+	}
+}
+
+// checkOrdinary: one signature, by a record key of a member whose kind, or
+// whose device, may write this type.
+func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) error {
+	m := a.Members[r.Author]
+	if m == nil {
+		return fault.New("author_unknown", "author", r.Author+" is not admitted at this point of the log")
+	}
+	k, err := a.signer(m, r, UseRecord, at, sigOK)
+	if err != nil {
+		return err
+	}
+	classes := m.Kinds
+	if k.Device != nil {
+		classes = []string{record.WriterDevice}
+		if v := k.Device.Vehicle; v != "" && !r.Lists(record.VehicleSubject(v)) {
+			return fault.New("not_allowed", "subjects", "the key is bound to a device of vehicle "+v)
+		}
+	}
+	if !mayWrite(a.Governance.Rules.Write[r.Type], classes) {
+		return fault.New("not_allowed", "type", fmt.Sprintf("%s (%s) may not write %s", m.Name, strings.Join(classes, ", "), r.Type))
+	}
+	if day := time.UnixMilli(at.Time).UTC().Format(time.DateOnly); day < m.ValidFrom || m.ValidTo != "" && day > m.ValidTo {
+		return fault.New("membership_over", "author", fmt.Sprintf("%s is a member from %s to %s", m.Name, m.ValidFrom, orOpen(m.ValidTo)))
+	}
+	if y := r.Body.Get("model_year"); r.Type == "vehicle.created/1" && y.Int > int64(time.UnixMilli(at.Time).UTC().Year()+2) {
+		return fault.New("field", "body.model_year", fmt.Sprintf("%d lies more than two years ahead", y.Int))
+	}
+	return nil
+}
+
+func orOpen(date string) string {
+	if date == "" {
+		return "now on"
+	}
+	return date
+}
+
+func mayWrite(writers, classes []string) bool {
+	for _, w := range writers {
+		if w == record.WriterAny || contains(classes, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// signer finds the member's key that signed r and checks the signature.
+func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, sigOK SigCheck) (*Key, error) {
+	sig := r.Sigs[0]
+	k := m.key(certs.FormatID(sig.ID))
+	switch {
+	case k == nil || k.Use != use:
+		return nil, fault.New("key_unknown", "", fmt.Sprintf("%s has no %s key %08x", m.Name, use, sig.ID))
+	case k.Index >= at.Index:
+		return nil, fault.New("key_early", "", fmt.Sprintf("key %s counts only after index %d", k.ID, k.Index))
+	case k.Revoked != nil && k.Revoked.Index < at.Index:
+		return nil, fault.New("key_revoked", "", fmt.Sprintf("key %s was revoked at index %d (%s)", k.ID, k.Revoked.Index, k.Revoked.Reason))
+	case k.Actor != r.Actor:
+		return nil, fault.New("actor", "actor", fmt.Sprintf("key %s is bound to actor %q, the record names %q", k.ID, k.Actor, r.Actor))
+	case !sigOK(k.Public, []byte(r.Text), sig.Bytes):
+		return nil, fault.New("signature", "", fmt.Sprintf("the signature by %s (key %s) does not fit the record", sig.Name, k.ID))
+	}
+	return k, nil
+}
+
+func (m *Member) key(id string) *Key {
+	for _, k := range m.Keys {
+		if k.ID == id {
+			return k
+		}
+	}
+	return nil
+}
+
+// Live reports whether the key may be used after the newest record.
+func (k *Key) Live() bool { return k.Revoked == nil }
+
+// Key returns the member's key that signed a record, or nil.
+func (a *Authority) Key(r *record.Record) *Key {
+	if m := a.Members[r.Author]; m != nil {
+		return m.key(certs.FormatID(r.Sigs[0].ID))
+	}
+	return nil
+}
+
+// NodeByPin returns the node with this TLS key, or nil.
+func (a *Authority) NodeByPin(pin string) *Node {
+	if a.Governance == nil {
+		return nil
+	}
+	for _, n := range a.Governance.Nodes {
+		if n.TLS.VKey == pin && n.TLS.Live() {
+			return n
+		}
+	}
+	return nil
+}
+
+// MemberByPin returns the member with this live TLS key, or nil.
+func (a *Authority) MemberByPin(pin string) *Member {
+	for _, m := range a.Members {
+		for _, k := range m.Keys {
+			if k.Use == UseTLS && k.VKey == pin && k.Live() {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// Encode returns the state of one history as bytes that Decode reads: the
+// subject is governance or member/<name>. nil when there is none.
+func (a *Authority) Encode(subject string) []byte {
+	var v any
+	if name, ok := strings.CutPrefix(subject, "member/"); ok && a.Members[name] != nil {
+		v = a.Members[name]
+	} else if subject == record.Governance && a.Governance != nil {
+		v = a.Governance
+	} else {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data only
+	}
+	return b
+}
+
+// Decode adds the state of one history that Encode wrote.
+func (a *Authority) Decode(subject string, b []byte) error {
+	if name, ok := strings.CutPrefix(subject, "member/"); ok {
+		m := new(Member)
+		if err := json.Unmarshal(b, m); err != nil {
+			return fmt.Errorf("state of %s: %w", subject, err)
+		}
+		a.Members[name] = m
+		for _, k := range m.Keys {
+			a.use(m.Name, k)
+		}
+		return nil
+	}
+	g := new(Governance)
+	if err := json.Unmarshal(b, g); err != nil {
+		return fmt.Errorf("state of %s: %w", subject, err)
+	}
+	a.Governance = g
+	for i := range g.Governors {
+		a.use(g.Governors[i].Name, &g.Governors[i].Key)
+	}
+	for _, n := range g.Nodes {
+		a.useNode(n)
+	}
+	return nil
+}
+
+// Subjects lists the histories whose state is held, sorted.
+func (a *Authority) Subjects() []string {
+	var ss []string
+	if a.Governance != nil {
+		ss = append(ss, record.Governance)
+	}
+	for name := range a.Members {
+		ss = append(ss, record.MemberSubject(name))
+	}
+	sort.Strings(ss)
+	return ss
+}
+
+func (a *Authority) use(name string, k *Key) {
+	a.used[string(k.Public)] = true
+	a.used[name+"+"+k.ID] = true
+}
+
+func (a *Authority) useNode(n *Node) {
+	a.use(a.Origin, &n.Log)
+	a.use(record.NodeName(a.Origin, n.ID), &n.Cosigner)
+	a.use(record.NodeName(a.Origin, n.ID), &n.TLS)
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+func rulesOf(v jcs.Value) Rules {
+	r := Rules{Version: v.Get("version").Int, Types: v.Get("types").Strings(), Write: map[string][]string{}, Read: map[string][]string{}}
+	for _, right := range v.Get("rights").List {
+		t := right.Get("type").Str
+		r.Write[t] = right.Get("write").Strings()
+		r.Read[t] = right.Get("read").Strings()
+	}
+	return r
+}
