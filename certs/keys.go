@@ -184,10 +184,11 @@ func (v ed25519Verifier) Verify(text, sig []byte) bool {
 	if len(sig) != 8+ed25519.SignatureSize {
 		return false
 	}
-	if _, _, _, ok := checkpointLines(text); !ok {
+	t := CosignTime(sig)
+	if _, _, _, ok := checkpointLines(text); !ok || t > maxCosignTime {
 		return false
 	}
-	msg := append([]byte("cosignature/v1\ntime "+strconv.FormatUint(CosignTime(sig), 10)+"\n"), text...)
+	msg := append([]byte("cosignature/v1\ntime "+strconv.FormatUint(t, 10)+"\n"), text...)
 	return VerifyEd25519(v.public, msg, sig[8:])
 }
 
@@ -212,6 +213,9 @@ func (v mldsaVerifier) Possessed(origin, use string, proof []byte) bool {
 	return len(proof) == mldsa44.SignatureSize &&
 		mldsa44.Verify(v.pub, PossessionText(origin, v.name, use, v.VKey()), nil, proof)
 }
+
+// maxCosignTime is the largest timestamp that C2SP tlog-cosignature allows.
+const maxCosignTime = 1<<63 - 1
 
 // CosignTime returns the timestamp, in seconds since 1970 UTC, that a
 // signature of type 0x04 or 0x06 carries; 0 if there is none.
@@ -244,7 +248,7 @@ func checkpointLines(text []byte) (origin string, size uint64, root []byte, ok b
 // checkpoint that has any gives none.
 func subtreeMessage(name string, time uint64, text []byte) ([]byte, bool) {
 	origin, size, root, ok := checkpointLines(text)
-	if !ok || len(name) > 255 || time > 1<<63-1 {
+	if !ok || len(name) > 255 || time > maxCosignTime {
 		return nil, false
 	}
 	m := []byte("subtree/v1\n\x00")

@@ -25,10 +25,8 @@ type Sig struct {
 	Bytes []byte // what follows the key ID; its shape depends on the key's type
 }
 
-const (
-	sigPrefix  = "— " // U+2014, space
-	sigDivider = "\n\n" + sigPrefix
-)
+// sigPrefix begins every signature line: U+2014 and a space.
+const sigPrefix = "— "
 
 // b64 is RFC 4648 section 4 with padding and no loose bits. It still skips
 // line breaks, so what it reads is always compared with what it writes.

@@ -80,6 +80,9 @@ func parseBatch(key, value []byte) (*batch, error) {
 	b := &batch{first: binary.BigEndian.Uint64(key), ledger: in.uvarint(), time: int64(in.uvarint()), root: in.hash()}
 	for next := uint64(0); len(in.rest) > 0 && !in.bad; {
 		r := run{pos: next + in.uvarint(), count: in.uvarint()}
+		if r.pos > 1<<32 || r.count == 0 || r.count > 1<<32 {
+			in.bad = true // no ledger entry is that long; and nothing overflows
+		}
 		b.runs = append(b.runs, r)
 		b.count += r.count
 		next = r.pos + r.count

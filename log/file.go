@@ -111,6 +111,8 @@ func openFile(path string, cfg *Config) (*bbolt.DB, error) {
 			MaxSize:         int(mapped - 1<<26), // bbolt grows a file by 16 MiB
 			ReadOnly:        cfg.ReadOnly,
 			NoStatistics:    true,
+			NoSync:          cfg.noSync,
+			NoGrowSync:      cfg.noSync,
 		}
 		if cfg.MaxSize > 0 && cfg.MaxSize < opt.MaxSize {
 			opt.MaxSize = cfg.MaxSize

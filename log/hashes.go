@@ -2,6 +2,7 @@ package log
 
 import (
 	"encoding/binary"
+	"slices"
 )
 
 // The hashes bucket finds a leaf by its hash. As one key for each leaf it
@@ -166,17 +167,13 @@ func eachInCell(level int, cell []byte, fn func(prefix []byte, offset uint64) er
 
 // findHash returns a leaf with the given hash in the tree of the given size.
 func (b *buckets) findHash(h *[32]byte, size uint64) (index uint64, found bool, err error) {
-	try := func(at uint64) error {
-		got, err := b.leafHash(at)
-		if err == nil && got == *h {
-			index, found = at, true
-		}
-		return err
-	}
-	for at := size; at > size&^(1<<runBits-1) && !found; {
-		at--
-		if err := try(at); err != nil {
+	for at := size &^ (1<<runBits - 1); at < size; at += chunkLen {
+		tail, err := b.hashesOf(0, at, int(min(chunkLen, size-at)))
+		if err != nil {
 			return 0, false, err
+		}
+		if i := slices.Index(tail, *h); i >= 0 {
+			return at + uint64(i), true, nil
 		}
 	}
 	for level := 0; level < runLevels && !found; level++ {
@@ -207,7 +204,12 @@ func (b *buckets) findHash(h *[32]byte, size uint64) (index uint64, found bool, 
 				if found || string(prefix) != string(h[:prefixLen]) {
 					return nil
 				}
-				return try(run<<runShift(level) + offset)
+				at := run<<runShift(level) + offset
+				got, err := b.leafHash(at)
+				if err == nil && got == *h {
+					index, found = at, true
+				}
+				return err
 			})
 			if err != nil {
 				return 0, false, err

@@ -36,6 +36,8 @@ type Config struct {
 	// ReadOnly opens an existing file without writing to it, for an audit of
 	// a copy. It fails if a process has the file open for writing.
 	ReadOnly bool
+
+	noSync bool // tests only: a crash may destroy the file
 }
 
 // closeWait is how long Close waits for views to be released.
@@ -48,6 +50,7 @@ type Log struct {
 	ledger   Ledger
 	db       *bbolt.DB
 	readOnly bool
+	wait     time.Duration // closeWait but for tests
 
 	mu     sync.Mutex
 	state  state         // of the newest commit
@@ -73,7 +76,7 @@ type state struct {
 // tree and its histories fit together, and reads all histories once for it,
 // but not the leaves: reading everything is an audit's work.
 func Open(path string, cfg Config) (*Log, error) {
-	l := &Log{ledger: cfg.Ledger, readOnly: cfg.ReadOnly, idle: make(chan struct{})}
+	l := &Log{ledger: cfg.Ledger, readOnly: cfg.ReadOnly, wait: closeWait, idle: make(chan struct{})}
 	err := guarded(func() (err error) {
 		if l.db, err = openFile(path, &cfg); err != nil {
 			return err
@@ -237,7 +240,7 @@ func (l *Log) Close() error {
 	if view != nil {
 		view.Release()
 	}
-	timeout := time.NewTimer(closeWait)
+	timeout := time.NewTimer(l.wait)
 	defer timeout.Stop()
 	select {
 	case <-l.idle:

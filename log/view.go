@@ -68,10 +68,15 @@ func (l *Log) View() *View {
 // Hold holds the view once more and returns it. The caller must have it on
 // hold already, or be the writer before its next Commit.
 func (v *View) Hold() *View {
-	if v.refs.Add(1) < 2 {
-		panic("log: Hold of a view that was released")
+	for {
+		n := v.refs.Load()
+		if n <= 0 {
+			panic("log: Hold of a view that was released")
+		}
+		if v.refs.CompareAndSwap(n, n+1) {
+			return v
+		}
 	}
-	return v
 }
 
 // Release ends one hold. With the last the view ends.

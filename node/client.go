@@ -109,11 +109,11 @@ func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
 
 // Proof fetches the proof file of a subject such as vehicle/<VIN>.
 func (c *Client) Proof(ctx context.Context, subject string) ([]byte, error) {
-	return c.Get(ctx, subjectPath(subject)+"/proof")
+	return c.Get(ctx, VehiclePath(subject)+"/proof")
 }
 
-// subjectPath is where the API serves a vehicle's history.
-func subjectPath(subject string) string {
+// VehiclePath is where the API serves a vehicle's history.
+func VehiclePath(subject string) string {
 	return "/v1/vehicles/" + url.PathEscape(strings.TrimPrefix(subject, "vehicle/"))
 }
 

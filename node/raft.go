@@ -117,10 +117,11 @@ func (n *Node) startRaft() error {
 	cfg.TrailingLogs, cfg.SnapshotThreshold = math.MaxUint64, math.MaxUint64
 	cfg.SnapshotInterval = 24 * time.Hour
 	cfg.NoSnapshotRestoreOnStart = true
-	cfg.MaxAppendEntries = 4 // entries are large, and Raft queues many rounds of them
+	cfg.MaxAppendEntries = 2 // entries are large, and Raft queues up to 128 rounds of them
 	cfg.BatchApplyCh = true
 	cfg.NoLegacyTelemetry = true
 	cfg.Logger = raftLogger(n.log)
+	n.ledger.Throttle(true)
 	layer := n.port.Raft()
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: layer, MaxPool: 4, Timeout: transportTimeout, Logger: cfg.Logger,
@@ -178,6 +179,7 @@ func (n *Node) stopRaft() {
 	if r == nil {
 		return
 	}
+	n.ledger.Throttle(false) // a state machine that is stopped no longer drains what is stored
 	done := make(chan struct{})
 	go func() { r.Shutdown().Error(); close(done) }()
 	select {

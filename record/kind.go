@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func (o Object) check(v jcs.Value, at string) error {
 	if known < len(v.Obj) {
 		for _, have := range v.Obj {
 			if !o.has(have.Name) {
-				return badField(join(at, have.Name), "there is no such field here; known are %s", o.names())
+				return badField(join(at, clip(have.Name)), "there is no such field here; known are %s", o.names())
 			}
 		}
 	}
@@ -86,6 +87,14 @@ func (o Object) names() string {
 	}
 	sort.Strings(ns)
 	return strings.Join(ns, ", ")
+}
+
+// clip keeps a name that a stranger chose short enough for a message.
+func clip(name string) string {
+	if len(name) > 40 {
+		return name[:40] + "..."
+	}
+	return name
 }
 
 func join(at, name string) string {
@@ -130,7 +139,7 @@ func (m Map) check(v jcs.Value, at string) error {
 	}
 	for _, f := range v.Obj {
 		if !codeForm.MatchString(f.Name) {
-			return badField(join(at, f.Name), "this name is not a code")
+			return badField(join(at, clip(f.Name)), "this name is not a code")
 		}
 		if err := m.Of.check(f.Value, join(at, f.Name)); err != nil {
 			return err
@@ -182,7 +191,7 @@ func (e Enum) check(v jcs.Value, at string) error {
 			return nil
 		}
 	}
-	return badField(at, "%q is not one of %s", v.Str, strings.Join(e, ", "))
+	return badField(at, "%s is not one of %s", quoteShort(v.Str), strings.Join(e, ", "))
 }
 
 // Form is text that a rule recognises.
@@ -196,11 +205,7 @@ func (f Form) check(v jcs.Value, at string) error {
 		return err
 	}
 	if !f.Ok(v.Str) {
-		show := v.Str
-		if len(show) > 80 {
-			show = show[:80] + "..."
-		}
-		return badField(at, "%q is not %s", show, f.What)
+		return badField(at, "%s is not %s", quoteShort(v.Str), f.What)
 	}
 	return nil
 }
@@ -250,21 +255,21 @@ var (
 	wmiForm  = regexp.MustCompile(`^[A-HJ-NPR-Z0-9]{3}([A-HJ-NPR-Z0-9]{3})?$`)
 	landForm = regexp.MustCompile(`^[A-Z]{2}$`)
 	zoneForm = regexp.MustCompile(`^[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}$`)
-	hostForm = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\]):[1-9][0-9]{0,4}$`)
+	hostForm = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\]):([1-9][0-9]{0,4})$`)
 )
 
 func matches(what string, re *regexp.Regexp) Form { return Form{what, re.MatchString} }
 
 var (
 	code      = matches("a code (a-z, 0-9 and _, at most 32)", codeForm)
-	typeName  = matches("a record type such as odometer.reading/1", typeForm)
+	typeName  = Form{"a record type such as odometer.reading/1", func(s string) bool { return len(s) <= 64 && typeForm.MatchString(s) }}
 	hexHash   = matches("a hash of 64 lower-case hexadecimal digits", hexForm)
 	keyID     = matches("a key ID of 8 lower-case hexadecimal digits", idForm)
 	actorID   = matches("an actor (a-z, 0-9, ., _ and -, at most 32)", actForm)
 	wmi       = matches("a world manufacturer identifier of 3 or 6 characters", wmiForm)
 	country   = matches("a country code of two capital letters", landForm)
 	zoneName  = matches("a time zone name such as Europe/Paris", zoneForm)
-	hostPort  = matches("a host and port such as node.example:7400", hostForm)
+	hostPort  = Form{"a host and port such as node.example:7400", isHostPort}
 	name      = Form{"a name such as dealer.example/lyon", certs.ValidName}
 	digest    = Form{"base64 of 32 bytes", func(s string) bool { return isBase64(s, 32, 32) }}
 	proof     = Form{"base64 of a proof of possession", func(s string) bool { return isBase64(s, 64, 2420) }}
@@ -284,5 +289,14 @@ func isBase64(s string, min, max int) bool {
 
 func isDate(s string) bool {
 	t, err := time.Parse(time.DateOnly, s)
-	return err == nil && len(s) == 10 && t.Year() >= 1900 && t.Year() <= 2999
+	return err == nil && t.Format(time.DateOnly) == s && t.Year() >= 1900 && t.Year() <= 2999
+}
+
+func isHostPort(s string) bool {
+	m := hostForm.FindStringSubmatch(s)
+	if m == nil {
+		return false
+	}
+	port, err := strconv.Atoi(m[2])
+	return err == nil && port <= 65535
 }

@@ -88,6 +88,13 @@ func Open(msg []byte) (*Record, error) {
 	}
 	r.Note, r.Sigs = msg, n.Sigs
 	r.Hash = [32]byte(rfc6962.DefaultHasher.HashLeaf(msg))
+	for i, s := range n.Sigs {
+		// Wider names are no one's: those of members and governors are ASCII,
+		// and a proof file could not carry some of them.
+		if !certs.ValidName(s.Name) {
+			return nil, fault.New("signatures", "", fmt.Sprintf("signature %d has no member's or governor's name", i+1))
+		}
+	}
 	switch {
 	case n.Sigs[0].Name != r.Author:
 		return nil, fault.New("author", "author", fmt.Sprintf("the record is by %s, the signature by %s", r.Author, n.Sigs[0].Name))

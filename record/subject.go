@@ -40,14 +40,14 @@ func SubjectClass(s string) (string, error) {
 		fallthrough
 	case "workshop", "access":
 		if _, err := ParseVIN(rest); err != nil {
-			return "", fault.New("subject", s, err.Error())
+			return "", fault.New("subject", "", err.Error())
 		}
 		ok = true
 	case "campaign":
 		ok = campaignForm.MatchString(rest)
 	}
 	if !ok {
-		return "", fault.New("subject", s, "this is not the name of a history").
+		return "", fault.New("subject", "", quoteShort(s)+" is not the name of a history").
 			WithHint("histories are vehicle/<VIN>, workshop/<VIN>, access/<VIN>, member/<name>, notice/<name>, campaign/<id> and governance")
 	}
 	return class, nil

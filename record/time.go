@@ -21,9 +21,18 @@ func ParseTime(s string) (time.Time, error) {
 		return bad("it does not exist")
 	}
 	_, offset := t.Zone()
+	// Parse gives the machine's own zone where the offset happens to be that
+	// of the machine; what follows from a record must not depend on where it
+	// is read.
+	t = t.In(time.FixedZone("", offset))
+	if offset == 0 {
+		t = t.UTC()
+	}
 	switch {
-	case t.Format(time.RFC3339) != s || len(s) == 25 && offset == 0:
+	case len(s) == 25 && offset == 0:
 		return bad("a zero offset is written Z")
+	case t.Format(time.RFC3339) != s:
+		return bad("it is not in its one form")
 	case offset > 14*3600 || offset < -14*3600:
 		return bad("the offset is over 14 hours")
 	case t.Year() < 1900 || t.Year() > 2999:

@@ -18,6 +18,9 @@ type Type struct {
 	Writers  []string // v1 of the rules: kinds of member, DEV, any, GOV, admin
 	Fresh    string   // how soon it is expected on the log
 	Body     Object
+	// Say tells in a few words what a body records, and the mileage that it
+	// gives, "" if none; nil: Sentence says all.
+	Say func(body jcs.Value) (what, mileage string)
 	// Rule checks what no single field can; nil if there is nothing.
 	Rule func(r *Record) error
 	// Owner is the field of the body that names the member or governor whose
@@ -145,4 +148,24 @@ func ErrUnknownType(name string) error {
 	}
 	return fault.New("unknown_type", "type", fmt.Sprintf("%q is not a known record type", name)).
 		WithHint("known types: " + strings.Join(known, ", "))
+}
+
+// Value reads a field of a body as a person types it: text as it is, and
+// everything else as JSON.
+func (t *Type) Value(field, text string) (jcs.Value, error) {
+	for _, f := range t.Body {
+		if f.Name != field {
+			continue
+		}
+		switch f.Kind.(type) {
+		case Whole, YesNo, List, Object, Map:
+			v, err := jcs.Read([]byte(text))
+			if err != nil {
+				return v, fault.New(fault.Code(err), "body."+field, err.Error())
+			}
+			return v, nil
+		}
+		return jcs.Text(text), jcs.CheckText(text)
+	}
+	return jcs.Value{}, badField("body."+field, "there is no such field here; known are %s", t.Body.names())
 }

@@ -116,8 +116,18 @@ func init() {
 func checkGenesis(r *Record) error {
 	founding := r.Body.Get("founding")
 	governors := founding.Get("governors").List
+	keys := map[string]bool{}
 	for i, g := range governors {
 		at := "body.founding.governors[" + strconv.Itoa(i) + "]"
+		// One key under two names would be one person with two votes.
+		v, err := certs.ParseVKey(g.Get("key").Str)
+		if err != nil {
+			return err
+		}
+		if keys[string(v.Public())] {
+			return badField(at+".key", "two governors have the same key")
+		}
+		keys[string(v.Public())] = true
 		if err := keyNamed(g.Get("key").Str, g.Get("name").Str, at+".key"); err != nil {
 			return err
 		}
@@ -138,7 +148,29 @@ func checkGenesis(r *Record) error {
 			return err
 		}
 	}
-	return nil
+	return checkRules(r.Body.Get("rules"))
+}
+
+// checkRules: nothing is said twice, for then it would matter which counts.
+func checkRules(rules jcs.Value) error {
+	once := func(field string, values []jcs.Value, name func(jcs.Value) string) error {
+		seen := map[string]bool{}
+		for i, v := range values {
+			if n := name(v); seen[n] {
+				return badField("body.rules."+field+"["+strconv.Itoa(i)+"]", "%s stands there twice", n)
+			} else {
+				seen[n] = true
+			}
+		}
+		return nil
+	}
+	if err := once("types", rules.Get("types").List, func(v jcs.Value) string { return v.Str }); err != nil {
+		return err
+	}
+	if err := once("rights", rules.Get("rights").List, func(v jcs.Value) string { return v.Get("type").Str }); err != nil {
+		return err
+	}
+	return once("calendars", rules.Get("calendars").List, func(v jcs.Value) string { return v.Get("id").Str })
 }
 
 // checkNode holds a node's keys to their names: its log key is named as the
@@ -177,8 +209,14 @@ func checkMember(r *Record) error {
 }
 
 func checkKeyAdded(r *Record) error {
-	key := r.Body.Get("key")
-	if r.Body.Get("use").Str == "tls" {
+	key, use := r.Body.Get("key"), r.Body.Get("use").Str
+	switch {
+	case use == "admin" && !r.Body.Has("actor"):
+		return badField("body.actor", "an administrator's key is bound to an actor")
+	case use != "record" && r.Body.Has("device"):
+		return badField("body.device", "only a record key is bound to a device")
+	}
+	if use == "tls" {
 		return Pin{}.check(key, "body.key")
 	}
 	if err := recordKey.check(key, "body.key"); err != nil {

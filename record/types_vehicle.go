@@ -1,5 +1,13 @@
 package record
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/milepost-log/milepost/record/jcs"
+)
+
 // MaxOdometer is the largest value that a counter is taken to show.
 const MaxOdometer = 1_999_999
 
@@ -26,6 +34,9 @@ func init() {
 				need("imported", YesNo{}), need("make", Text{48}), need("model", Text{64}),
 				may("model_year", Whole{1886, 2999}), may("odometer_digits", Whole{5, 7}), may("odometer_unit", unit),
 			},
+			Say: func(b jcs.Value) (string, string) {
+				return "enters the log: " + b.Get("make").Str + " " + b.Get("model").Str, ""
+			},
 		},
 		Type{
 			Name: "odometer.reading/1", Sentence: "somebody reads the odometer",
@@ -39,6 +50,7 @@ func init() {
 				need("source", Enum{"visual", "photo", "obd", "telematics", "document", "estimate"}),
 				may("unit", unit), may("value", Whole{0, MaxOdometer}),
 			},
+			Say:  sayReading,
 			Rule: checkReading,
 		},
 		Type{
@@ -51,6 +63,9 @@ func init() {
 				need("reading_in", reading), may("reading_out", reading),
 				need("service_type", Enum{"maintenance", "repair", "warranty", "recall", "inspection", "body", "tyres", "other"}),
 			},
+			Say: func(b jcs.Value) (string, string) {
+				return fmt.Sprintf("%s, order %s, work lines: %d", b.Get("service_type").Str, b.Get("order_no").Str, len(b.Get("lines").List)), ""
+			},
 			Rule: func(r *Record) error {
 				if n := r.Body.Get("next_service"); n.Kind != 0 && len(n.Obj) == 0 {
 					return badField("body.next_service", "a date or a distance is expected, or leave it out")
@@ -59,6 +74,23 @@ func init() {
 			},
 		},
 	)
+}
+
+func sayReading(b jcs.Value) (what, mileage string) {
+	what = strings.ReplaceAll(b.Get("purpose").Str, "_", " ")
+	if res := b.Get("result").Str; res != "read" {
+		return what + ", odometer " + strings.ReplaceAll(res, "_", " "), ""
+	}
+	return what, Thousands(b.Get("value").Int) + map[string]string{"KMT": " km", "SMI": " mi"}[b.Get("unit").Str]
+}
+
+// Thousands writes a number with its thousands parted.
+func Thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // checkReading: a reading that was taken has its value; a value that looks

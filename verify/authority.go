@@ -1,16 +1,13 @@
 package verify
 
 import (
-	"encoding/json"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
-	"github.com/milepost-log/milepost/record/jcs"
 )
 
 // Authority is who may write what, at one place of the log: governors, nodes
@@ -36,7 +33,8 @@ type Governance struct {
 	Rules     Rules            `json:"rules"`
 	Nodes     map[string]*Node `json:"nodes"` // by id
 	Policy    string           `json:"policy"`
-	Last      string           `json:"last"` // leaf hash of the newest record, hex
+	Policies  []string         `json:"policies"` // SHA-256 of each policy ever in force, hex, in their order
+	Last      string           `json:"last"`     // leaf hash of the newest record, hex
 }
 
 // Governor is one of those whose signatures make governance records.
@@ -97,6 +95,8 @@ type Key struct {
 	Actor   string      `json:"actor,omitempty"`
 	Device  *Device     `json:"device,omitempty"`
 	Index   uint64      `json:"index"`
+	Time    int64       `json:"time"`         // log time of its registration, ms
+	By      string      `json:"by,omitempty"` // ID of the admin key that registered it; "" for the governors
 	Revoked *Revocation `json:"revoked,omitempty"`
 }
 
@@ -109,11 +109,12 @@ type Device struct {
 // Revocation ends a key. Since is set only for compromised keys; it marks
 // earlier records and unwrites none.
 type Revocation struct {
-	Index  uint64 `json:"index"`
-	Time   int64  `json:"time"` // log time, ms
+	Index  uint64 `json:"index"` // of the record that ended it; it counts for no index above
+	Time   int64  `json:"time"`  // log time of the report, ms
 	Reason string `json:"reason"`
 	Since  string `json:"since,omitempty"`
-	By     string `json:"by"`
+	By     string `json:"by"`            // who reported it
+	Via    string `json:"via,omitempty"` // ID of the compromised admin key with which this one fell
 }
 
 // NewAuthority returns the authority of an empty log.
@@ -145,12 +146,22 @@ func (a *Authority) Check(r *record.Record, at Place, sigOK SigCheck) error {
 	if r.Def == nil {
 		return fault.New("unknown_type", "type", "this program does not know "+r.Type+"; a newer one is needed")
 	}
-	switch {
-	case contains(r.Def.Writers, record.WriterGovernors), contains(r.Def.Writers, record.WriterAdmin):
+	if r.Def.Governed() {
 		return a.checkGoverned(r, at, sigOK)
-	default:
-		return a.checkOrdinary(r, at, sigOK)
 	}
+	return a.checkOrdinary(r, at, sigOK)
+}
+
+// checkUnknown decides, for a verifier, about a record of a type that the
+// rules of the log know and this program does not: signed by whom the rules
+// let write it. A node never asks this, it stops.
+func (a *Authority) checkUnknown(r *record.Record, at Place, sigOK SigCheck) error {
+	// How many signatures its definition asks for is unknown; more than one
+	// is for records of governance, where an unknown type ends the check.
+	if len(r.Sigs) != 1 {
+		return fault.New("signatures", "", fmt.Sprintf("a record of the unknown type %s carries %d signatures, not one", r.Type, len(r.Sigs)))
+	}
+	return a.checkOrdinary(r, at, sigOK)
 }
 
 // checkOrdinary: one signature, by a record key of a member whose kind, or
@@ -167,7 +178,7 @@ func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) er
 	classes := m.Kinds
 	if k.Device != nil {
 		classes = []string{record.WriterDevice}
-		if v := k.Device.Vehicle; v != "" && !r.Lists(record.VehicleSubject(v)) {
+		if v := k.Device.Vehicle; v != "" && !aboutVehicle(r, v) {
 			return fault.New("not_allowed", "subjects", "the key is bound to a device of vehicle "+v)
 		}
 	}
@@ -181,6 +192,16 @@ func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) er
 		return fault.New("field", "body.model_year", fmt.Sprintf("%d lies more than two years ahead", y.Int))
 	}
 	return nil
+}
+
+// aboutVehicle reports whether every history of a record is one of this VIN.
+func aboutVehicle(r *record.Record, vin string) bool {
+	for _, s := range r.Subjects {
+		if s != record.VehicleSubject(vin) && s != "workshop/"+vin && s != "access/"+vin {
+			return false
+		}
+	}
+	return true
 }
 
 func orOpen(date string) string {
@@ -263,75 +284,6 @@ func (a *Authority) MemberByPin(pin string) *Member {
 	return nil
 }
 
-// Encode returns the state of one history as bytes that Decode reads: the
-// subject is governance or member/<name>. nil when there is none.
-func (a *Authority) Encode(subject string) []byte {
-	var v any
-	if name, ok := strings.CutPrefix(subject, "member/"); ok && a.Members[name] != nil {
-		v = a.Members[name]
-	} else if subject == record.Governance && a.Governance != nil {
-		v = a.Governance
-	} else {
-		return nil
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // plain data only
-	}
-	return b
-}
-
-// Decode adds the state of one history that Encode wrote.
-func (a *Authority) Decode(subject string, b []byte) error {
-	if name, ok := strings.CutPrefix(subject, "member/"); ok {
-		m := new(Member)
-		if err := json.Unmarshal(b, m); err != nil {
-			return fmt.Errorf("state of %s: %w", subject, err)
-		}
-		a.Members[name] = m
-		for _, k := range m.Keys {
-			a.use(m.Name, k)
-		}
-		return nil
-	}
-	g := new(Governance)
-	if err := json.Unmarshal(b, g); err != nil {
-		return fmt.Errorf("state of %s: %w", subject, err)
-	}
-	a.Governance = g
-	for i := range g.Governors {
-		a.use(g.Governors[i].Name, &g.Governors[i].Key)
-	}
-	for _, n := range g.Nodes {
-		a.useNode(n)
-	}
-	return nil
-}
-
-// Subjects lists the histories whose state is held, sorted.
-func (a *Authority) Subjects() []string {
-	var ss []string
-	if a.Governance != nil {
-		ss = append(ss, record.Governance)
-	}
-	for name := range a.Members {
-		ss = append(ss, record.MemberSubject(name))
-	}
-	sort.Strings(ss)
-	return ss
-}
-
-func (a *Authority) use(name string, k *Key) {
-	a.used[string(k.Public)] = true
-	a.used[name+"+"+k.ID] = true
-}
-
-func (a *Authority) useNode(n *Node) {
-	a.use(a.Origin, &n.Log)
-	a.use(record.NodeName(a.Origin, n.ID), &n.Cosigner)
-	a.use(record.NodeName(a.Origin, n.ID), &n.TLS)
-}
-
 func contains(list []string, s string) bool {
 	for _, e := range list {
 		if e == s {
@@ -339,14 +291,4 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
-}
-
-func rulesOf(v jcs.Value) Rules {
-	r := Rules{Version: v.Get("version").Int, Types: v.Get("types").Strings(), Write: map[string][]string{}, Read: map[string][]string{}}
-	for _, right := range v.Get("rights").List {
-		t := right.Get("type").Str
-		r.Write[t] = right.Get("write").Strings()
-		r.Read[t] = right.Get("read").Strings()
-	}
-	return r
 }

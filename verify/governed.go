@@ -1,22 +1,17 @@
 package verify
 
 import (
-	"encoding/base64"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
 )
-
-// OwnReach is how far back a member's own report of a compromised key may
-// date it; the governors may go further.
-const OwnReach = 30 * 24 * time.Hour
 
 // checkGenesis: the founding hashes to the origin, all founders signed.
 func (a *Authority) checkGenesis(r *record.Record, at Place, sigOK SigCheck) error {
@@ -38,11 +33,10 @@ func (a *Authority) checkGenesis(r *record.Record, at Place, sigOK SigCheck) err
 	if len(r.Sigs) != len(governors) {
 		return fault.New("threshold", "", fmt.Sprintf("a genesis is signed by all %d founders, here by %d", len(governors), len(r.Sigs)))
 	}
-	if err := a.signedBy(r, governors, sigOK); err != nil {
+	if err := signedBy(r, governors, sigOK); err != nil {
 		return err
 	}
-	_, err = a.newKeys(r, at)
-	return err
+	return a.checkRegistration(r, at)
 }
 
 func governorsOf(v jcs.Value, at Place) ([]Governor, error) {
@@ -58,18 +52,45 @@ func governorsOf(v jcs.Value, at Place) ([]Governor, error) {
 }
 
 // signedBy checks that every signature is by one of the governors and fits.
-// record.Open has made sure that the names are sorted and distinct.
-func (a *Authority) signedBy(r *record.Record, governors []Governor, sigOK SigCheck) error {
+// record.Open has made sure that the names are sorted and distinct, and the
+// genesis that no two governors share a key.
+func signedBy(r *record.Record, governors []Governor, sigOK SigCheck) error {
+	if r.Actor != "" {
+		return fault.New("actor", "actor", "governors' keys are bound to no actor, the record names "+r.Actor)
+	}
 	for _, s := range r.Sigs {
-		i := sort.Search(len(governors), func(i int) bool { return governors[i].Name >= s.Name })
-		if i == len(governors) || governors[i].Name != s.Name || governors[i].Key.ID != certs.FormatID(s.ID) {
+		g := governorOf(governors, s)
+		if g == nil {
 			return fault.New("not_governor", "", fmt.Sprintf("%s (key %08x) is not a governor at this point of the log", s.Name, s.ID))
 		}
-		if !sigOK(governors[i].Key.Public, []byte(r.Text), s.Bytes) {
+		if !sigOK(g.Key.Public, []byte(r.Text), s.Bytes) {
 			return fault.New("signature", "", fmt.Sprintf("the signature by governor %s does not fit the record", s.Name))
 		}
 	}
 	return nil
+}
+
+// governorOf returns the governor whose name and key a signature bears, or nil.
+func governorOf(governors []Governor, s certs.Sig) *Governor {
+	i := sort.Search(len(governors), func(i int) bool { return governors[i].Name >= s.Name })
+	if i < len(governors) && governors[i].Name == s.Name && governors[i].Key.ID == certs.FormatID(s.ID) {
+		return &governors[i]
+	}
+	return nil
+}
+
+// admin returns the member whose own administrator a record claims to be
+// signed by, or nil if it is the governors' to sign. A governor may bear the
+// name of a member, so that the key decides.
+func (a *Authority) admin(r *record.Record) *Member {
+	if r.Def == nil || !contains(r.Def.Writers, record.WriterAdmin) {
+		return nil
+	}
+	m := a.Members[r.Body.Get(r.Def.Owner).Str]
+	if m == nil || r.Author != m.Name || governorOf(a.Governance.Governors, r.Sigs[0]) != nil {
+		return nil
+	}
+	return m
 }
 
 // checkGoverned: records of the governors, and of a member's admin keys.
@@ -88,7 +109,7 @@ func (a *Authority) checkGoverned(r *record.Record, at Place, sigOK SigCheck) er
 	if got := r.Body.Get("prev").Str; got != last {
 		return fault.New("prev", "body.prev", fmt.Sprintf("the newest record of this history is %s, not %s", orNone(last), orNone(got)))
 	}
-	byAdmin := contains(r.Def.Writers, record.WriterAdmin) && m != nil && r.Author == m.Name
+	byAdmin := a.admin(r) != nil
 	switch {
 	case byAdmin:
 		if len(r.Sigs) != 1 {
@@ -100,7 +121,7 @@ func (a *Authority) checkGoverned(r *record.Record, at Place, sigOK SigCheck) er
 	case len(r.Sigs) != a.Governance.Threshold:
 		return fault.New("threshold", "", fmt.Sprintf("exactly %d governors sign this, here are %d signatures", a.Governance.Threshold, len(r.Sigs)))
 	default:
-		if err := a.signedBy(r, a.Governance.Governors, sigOK); err != nil {
+		if err := signedBy(r, a.Governance.Governors, sigOK); err != nil {
 			return err
 		}
 	}
@@ -119,10 +140,9 @@ func (a *Authority) checkGoverned(r *record.Record, at Place, sigOK SigCheck) er
 		}
 	}
 	if r.Type == "key.revoked/1" {
-		return a.checkRevocation(m, r, at, byAdmin)
+		return checkRevocation(m, r, at, byAdmin)
 	}
-	_, err := a.newKeys(r, at)
-	return err
+	return a.checkRegistration(r, at)
 }
 
 func orNone(s string) string {
@@ -130,148 +150,6 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
-}
-
-func (a *Authority) checkRevocation(m *Member, r *record.Record, at Place, own bool) error {
-	k := m.key(r.Body.Get("key_id").Str)
-	if k == nil || k.Revoked != nil {
-		return fault.New("key_unknown", "body.key_id", m.Name+" has no such key in force")
-	}
-	if s := r.Body.Get("since").Str; s != "" {
-		since, _ := record.ParseUTC(s)
-		now := time.UnixMilli(at.Time)
-		switch {
-		case since.After(now):
-			return fault.New("since", "body.since", "it lies after the log time of this record")
-		case own && now.Sub(since) > OwnReach:
-			return fault.New("since", "body.since", "a member's own report reaches back 30 days; further is for the governors")
-		}
-	}
-	if own && k.Use == UseAdmin {
-		actors := map[string]bool{}
-		for _, o := range m.Keys {
-			if o != k && o.Use == UseAdmin && o.Live() {
-				actors[o.Actor] = true
-			}
-		}
-		if len(actors) < 2 {
-			return fault.New("administrators", "body.key_id", "at least two administrators always remain")
-		}
-	}
-	return nil
-}
-
-// newKeys lists the keys that a record registers, with the names that they
-// are registered under, having checked that each is new and that its proof
-// of possession fits.
-func (a *Authority) newKeys(r *record.Record, at Place) (keys []registered, err error) {
-	b := r.Body
-	member := b.Get("name").Str
-	add := func(name, vkey, use string, more func(*Key)) {
-		if err != nil {
-			return
-		}
-		var k *Key
-		if k, err = keyOf(vkey, use, at); err == nil {
-			if more != nil {
-				more(k)
-			}
-			keys = append(keys, registered{name, k})
-		}
-	}
-	node := func(n jcs.Value) {
-		add(a.Origin, n.Get("log_key").Str, UseLog, nil)
-		own := record.NodeName(a.Origin, n.Get("id").Str)
-		add(own, n.Get("cosigner_key").Str, UseCosigner, nil)
-		add(own, n.Get("tls_key").Str, UseTLS, nil)
-	}
-	switch r.Type {
-	case "log.genesis/1":
-		for _, n := range b.Get("nodes").List {
-			node(n)
-		}
-	case "node.added/1":
-		node(b)
-	case "member.admitted/1":
-		for _, k := range b.Get("admin_keys").List {
-			add(member, k.Get("key").Str, UseAdmin, func(n *Key) { n.Actor = k.Get("actor").Str })
-		}
-		for _, k := range b.Get("keys").Strings() {
-			add(member, k, UseRecord, nil)
-		}
-		for _, k := range b.Get("tls_keys").Strings() {
-			add(member, k, UseTLS, nil)
-		}
-	case "key.added/1":
-		add(member, b.Get("key").Str, b.Get("use").Str, func(n *Key) {
-			n.Actor = b.Get("actor").Str
-			if d := b.Get("device"); d.Kind != 0 {
-				n.Device = &Device{d.Get("kind").Str, d.Get("vehicle").Str}
-			}
-		})
-	}
-	if err != nil {
-		return nil, err
-	}
-	if r.Type == "log.genesis/1" || r.Type == "node.added/1" {
-		if err := checkPolicyText(r, keys); err != nil {
-			return nil, err
-		}
-	}
-	return keys, a.checkPossession(r, keys)
-}
-
-type registered struct {
-	name string
-	key  *Key
-}
-
-func (a *Authority) checkPossession(r *record.Record, keys []registered) error {
-	proofs := r.Body.Get("pop").Strings()
-	if len(proofs) != len(keys) {
-		return fault.New("pop", "body.pop", fmt.Sprintf("%d keys need %d proofs of possession, here are %d", len(keys), len(keys), len(proofs)))
-	}
-	seen := map[string]bool{}
-	for _, g := range r.Body.Get("founding").Get("governors").List {
-		if v, err := certs.ParseVKey(g.Get("key").Str); err == nil {
-			seen[string(v.Public())] = true
-		}
-	}
-	for i, reg := range keys {
-		pub, pair := string(reg.key.Public), reg.name+"+"+reg.key.ID
-		if a.used[pub] || a.used[pair] || seen[pub] || seen[pair] {
-			return fault.New("key_reused", "body", fmt.Sprintf("key %s of %s was registered before; a key is registered once, for one use", reg.key.ID, reg.name))
-		}
-		seen[pub], seen[pair] = true, true
-		proof, _ := base64.StdEncoding.DecodeString(proofs[i])
-		if !possessed(reg, a.Origin, proof) {
-			return fault.New("pop", fmt.Sprintf("body.pop[%d]", i), fmt.Sprintf("the proof of possession of key %s (%s of %s) does not fit", reg.key.ID, reg.key.Use, reg.name))
-		}
-	}
-	return nil
-}
-
-func possessed(reg registered, origin string, proof []byte) bool {
-	if reg.key.Use == UseTLS {
-		return certs.PinPossessed(reg.key.VKey, origin, reg.name, proof)
-	}
-	v, err := certs.ParseVKey(reg.key.VKey)
-	return err == nil && v.Possessed(origin, reg.key.Use, proof)
-}
-
-func keyOf(s, use string, at Place) (*Key, error) {
-	if use == UseTLS {
-		pub, err := certs.ParsePin(s)
-		if err != nil {
-			return nil, err
-		}
-		return &Key{VKey: s, Public: pub, ID: s[len(s)-8:], Use: use, Index: at.Index}, nil
-	}
-	v, err := certs.ParseVKey(s)
-	if err != nil {
-		return nil, err
-	}
-	return &Key{VKey: s, Public: v.Public(), ID: certs.FormatID(v.ID()), Use: use, Index: at.Index}, nil
 }
 
 // PolicyText returns the policy that a governance record puts in force, or
@@ -284,9 +162,16 @@ func PolicyText(r *record.Record) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// checkPolicyText: the policy is this log's, and knows the keys of the nodes
-// that the record registers.
-func checkPolicyText(r *record.Record, keys []registered) error {
+func policyHash(text string) string {
+	h := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(h[:])
+}
+
+// checkPolicyText: the policy is this log's, is no former one, and has the
+// keys of the nodes that the record registers. A text stands for one time
+// of the log only, so that a verifier that holds it knows which policies
+// came after it (see bridges).
+func (a *Authority) checkPolicyText(r *record.Record, keys []registered) error {
 	text := PolicyText(r)
 	p, err := ParsePolicy([]byte(text))
 	if err != nil {
@@ -295,8 +180,19 @@ func checkPolicyText(r *record.Record, keys []registered) error {
 	if p.Origin() != r.Origin {
 		return fault.New("policy_origin", "body.policy", "the policy is of another log: "+p.Origin())
 	}
+	if a.Governance != nil && contains(a.Governance.Policies, policyHash(text)) {
+		return fault.New("policy_again", "body.policy", "this very text was in force before").
+			WithHint("a comment line with a number makes it another one")
+	}
+	listed := map[string]bool{}
+	for _, l := range p.Logs() {
+		listed[l.VKey()] = true
+	}
+	for _, w := range p.Witnesses() {
+		listed[w.Key.VKey()] = true
+	}
 	for _, k := range keys {
-		if k.key.Use != UseTLS && !strings.Contains(text, k.key.VKey) {
+		if k.key.Use != UseTLS && !listed[k.key.VKey] {
 			return fault.New("policy_keys", "body.policy", fmt.Sprintf("the policy lacks the %s key %s of a node", k.key.Use, k.key.ID))
 		}
 	}
@@ -310,15 +206,13 @@ func (a *Authority) Apply(r *record.Record, at Place) string {
 		return ""
 	}
 	b := r.Body
-	hash := hex.EncodeToString(r.Hash[:])
-	keys, err := a.newKeys(r, at)
+	keys, err := a.keysIn(r, at)
 	if err != nil {
 		panic("verify: Apply without Check: " + err.Error())
 	}
 	for _, k := range keys {
 		a.use(k.name, k.key)
 	}
-	subject := r.Subjects[0]
 	m := a.Members[b.Get("name").Str]
 	switch r.Type {
 	case "log.genesis/1":
@@ -348,19 +242,18 @@ func (a *Authority) Apply(r *record.Record, at Place) string {
 			m.Keys = append(m.Keys, k.key)
 		}
 	case "key.revoked/1":
-		m.key(b.Get("key_id").Str).Revoked = &Revocation{
-			Index: at.Index, Time: at.Time, Reason: b.Get("reason").Str, Since: b.Get("since").Str, By: r.Author,
-		}
+		revoke(m, r, at)
 	}
 	if text := PolicyText(r); text != "" {
 		a.Governance.Policy = text
+		a.Governance.Policies = append(a.Governance.Policies, policyHash(text))
 	}
-	if m != nil {
+	if hash := hex.EncodeToString(r.Hash[:]); m != nil {
 		m.Last = hash
 	} else {
 		a.Governance.Last = hash
 	}
-	return subject
+	return r.Subjects[0]
 }
 
 func (a *Authority) addNode(n jcs.Value, keys []registered) {

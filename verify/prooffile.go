@@ -16,8 +16,12 @@ import (
 const (
 	MaxFile      = 64 << 20 // bytes
 	MaxHistories = 4096     // governance, the subject's, and one for each author
+	MaxEntries   = 1 << 18  // in all histories together
 	MaxBridges   = 256
 )
+
+// maxFileValues is how many JSON values a file within these caps has at most.
+const maxFileValues = 7 + 4*MaxHistories + 4*MaxEntries + MaxBridges
 
 // FileFormat names the format of proof files.
 const FileFormat = "milepost/proof@v1"
@@ -90,12 +94,12 @@ func ParseFile(data []byte) (*File, error) {
 	if !ok {
 		return nil, badFile("", "it does not end in a newline").WithHint("the file may be truncated: get it again")
 	}
-	v, err := jcs.Parse(body, jcs.Limits{Bytes: MaxFile, Depth: 5, Newlines: true})
+	v, err := jcs.Parse(body, jcs.Limits{Bytes: MaxFile, Depth: 5, Values: maxFileValues, Newlines: true})
 	if err != nil {
 		return nil, badFile("", "it is not canonical JSON").Because(err).WithHint("the file may be truncated or changed: get it again")
 	}
 	if got := v.Get("format").Str; got != FileFormat {
-		return nil, badFile("format", fmt.Sprintf("%q is not %s", got, FileFormat))
+		return nil, badFile("format", fmt.Sprintf("%+q is not %s", clip(got), FileFormat))
 	}
 	f := &File{Subject: v.Get("subject").Str, Seal: []byte(v.Get("seal").Str), TLogProof: []byte(v.Get("tlog_proof").Str)}
 	for i, b := range v.Get("bridges").List {
@@ -104,6 +108,7 @@ func ParseFile(data []byte) (*File, error) {
 		}
 		f.Bridges = append(f.Bridges, []byte(b.Str))
 	}
+	entries := 0
 	histories := v.Get("histories").List
 	if len(histories) > MaxHistories {
 		return nil, badFile("histories", fmt.Sprintf("at most %d are allowed", MaxHistories))
@@ -116,6 +121,9 @@ func ParseFile(data []byte) (*File, error) {
 		}
 		if fh.IndexProof, err = strictBase64(h.Get("index_proof").Str); err != nil {
 			return nil, badFile(at+".index_proof", err.Error())
+		}
+		if entries += len(h.Get("entries").List); entries > MaxEntries {
+			return nil, badFile("histories", fmt.Sprintf("at most %d entries are allowed", MaxEntries))
 		}
 		for j, e := range h.Get("entries").List {
 			fe, err := parseEntry(e, fmt.Sprintf("%s.entries[%d]", at, j))

@@ -166,7 +166,7 @@ func (c *cluster) start(nd *node) {
 	cfg := raft.DefaultConfig()
 	cfg.LocalID = raft.ServerID(nd.name)
 	// Long enough for a busy test machine not to unseat a leader.
-	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = time.Second, time.Second, time.Second
+	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 1500*time.Millisecond, 1500*time.Millisecond, 1500*time.Millisecond
 	cfg.CommitTimeout = 20 * time.Millisecond
 	cfg.SnapshotThreshold, cfg.TrailingLogs = math.MaxUint64, math.MaxUint64
 	cfg.SnapshotInterval = 10 * time.Millisecond // so that one would be taken if ever

@@ -6,7 +6,9 @@ package jcs
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"sort"
 	"strconv"
 	"unicode/utf8"
@@ -123,6 +125,7 @@ func (v Value) Strings() []string {
 type Limits struct {
 	Bytes    int  // whole input
 	Depth    int  // nesting of lists and objects
+	Values   int  // values of every kind together; 0 for any number
 	Newlines bool // text may hold line feeds (proof files carry notes)
 }
 
@@ -131,7 +134,10 @@ func Parse(data []byte, lim Limits) (Value, error) {
 	if len(data) > lim.Bytes {
 		return Value{}, fault.New("too_large", "", fmt.Sprintf("the JSON has %d bytes, at most %d are allowed", len(data), lim.Bytes))
 	}
-	p := parser{data: data, newlines: lim.Newlines}
+	p := parser{data: data, newlines: lim.Newlines, left: lim.Values}
+	if lim.Values == 0 {
+		p.left = len(data) + 1
+	}
 	v, err := p.value(lim.Depth)
 	if err == nil && p.at != len(data) {
 		err = p.bad("bytes follow the value")
@@ -149,6 +155,7 @@ type parser struct {
 	data     []byte
 	at       int
 	newlines bool
+	left     int // values still allowed
 }
 
 func (p *parser) bad(why string) error {
@@ -172,6 +179,10 @@ func (p *parser) eat(s string) bool {
 }
 
 func (p *parser) value(depth int) (Value, error) {
+	// A value in memory is some eighty bytes, in a hostile input two.
+	if p.left--; p.left < 0 {
+		return Value{}, p.bad("it holds too many values")
+	}
 	switch c := p.peek(); {
 	case c == '"':
 		s, err := p.text()
@@ -389,3 +400,70 @@ func appendText(b []byte, s string) []byte {
 
 // Bytes returns the canonical form.
 func (v Value) Bytes() []byte { return v.Append(nil) }
+
+// Read reads JSON as people and programs write it, with spaces and fields in
+// any order, and returns what Parse would of its canonical form. What that
+// form can't hold is refused: null, fractions, fields there twice.
+func Read(data []byte) (Value, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	v, err := read(d, 32)
+	if err != nil {
+		return Value{}, fault.New("json_form", "", "the JSON cannot be read").Because(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Value{}, fault.New("json_form", "", "bytes follow the JSON")
+	}
+	return Parse(v.Bytes(), Limits{Bytes: len(data) + 64, Depth: 32})
+}
+
+func read(d *json.Decoder, depth int) (Value, error) {
+	t, err := d.Token()
+	if err != nil {
+		return Value{}, err
+	}
+	if depth == 0 {
+		return Value{}, fmt.Errorf("nested too deeply")
+	}
+	switch t := t.(type) {
+	case string:
+		return Text(t), nil
+	case bool:
+		return Boolean(t), nil
+	case json.Number:
+		n, err := strconv.ParseInt(t.String(), 10, 64)
+		if err != nil {
+			return Value{}, fmt.Errorf("%s is not an integer", t)
+		}
+		return Number(n), nil
+	case json.Delim:
+		v := Value{Kind: List}
+		if t == '{' {
+			v.Kind = Object
+		}
+		for d.More() {
+			var f Field
+			if v.Kind == Object {
+				name, err := d.Token()
+				if err != nil {
+					return Value{}, err
+				}
+				f.Name = name.(string)
+				if v.Has(f.Name) {
+					return Value{}, fmt.Errorf("field %q is there twice", f.Name)
+				}
+			}
+			if f.Value, err = read(d, depth-1); err != nil {
+				return Value{}, err
+			}
+			if v.Kind == Object {
+				v = v.With(f.Name, f.Value)
+			} else {
+				v.List = append(v.List, f.Value)
+			}
+		}
+		_, err := d.Token()
+		return v, err
+	}
+	return Value{}, fmt.Errorf("null is not allowed, leave the field out")
+}

@@ -1,0 +1,43 @@
+# milepost: `make help` lists what there is.
+GO     ?= go
+BIN    := bin/milepost
+FUZZTIME ?= 60s
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race lint fuzz bench wasm clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/milepost
+	@$(GO) build -trimpath -o $(BIN) ./cmd/milepost
+
+demo: build ## four nodes, real readings, a proof, an offline check, forgeries caught
+	@./$(BIN) demo --dir demo
+
+test: ## run all tests
+	@$(GO) test -timeout 8m ./...
+	@cd node/thirdparty && $(GO) test -timeout 5m ./...
+	@GOOS=js GOARCH=wasm $(GO) build ./verify/...
+
+race: ## run the tests of the concurrent rooms with the race detector
+	@$(GO) test -race -short -timeout 15m ./certs/... ./log/... ./node/... ./verify/...
+
+lint: ## gofmt, go vet and staticcheck
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+	@$(GO) vet ./... && $(GO) tool staticcheck ./...
+	@cd node/thirdparty && $(GO) vet ./...
+
+fuzz: ## run every fuzz target for FUZZTIME each
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg | grep -E 'elapsed|FAIL|panic|ok' | tail -3 || exit 1; \
+	  done; \
+	done
+
+bench: build ## measure what this machine can carry; GROW=1 for growth to a million records
+	@./$(BIN) bench $(if $(GROW),--grow)
+
+clean: ## remove what was built and the demo
+	@rm -rf bin demo

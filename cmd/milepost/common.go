@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
+	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/verify"
+)
+
+var (
+	configFlag = &cli.StringFlag{Name: "config", Value: "cluster.toml", EnvVars: []string{"MILEPOST_CONFIG"}, Usage: "the cluster `FILE`"}
+	dirFlag    = &cli.StringFlag{Name: "dir", EnvVars: []string{"MILEPOST_DIR"}, Usage: "the `DIR`ectory of keys, founding and data, instead of the cluster file's"}
+	nodeFlag   = &cli.StringFlag{Name: "node", EnvVars: []string{"MILEPOST_NODE"}, Usage: "the `ID` of the node; any that answers if not given"}
+	asFlag     = &cli.StringFlag{Name: "as", EnvVars: []string{"MILEPOST_AS"}, Usage: "the `MEMBER` in whose name to act"}
+	policyFlag = &cli.StringFlag{Name: "policy", EnvVars: []string{"MILEPOST_POLICY"}, Usage: "the trust policy `FILE`"}
+	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON for programs"}
+	outFlag    = &cli.StringFlag{Name: "o", Usage: "write to `FILE`; - is standard output"}
+)
+
+// clientFlags are the flags of commands that speak to a node.
+func clientFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{configFlag, dirFlag, nodeFlag, asFlag}, more...)
+}
+
+func loadCluster(c *cli.Context) (*node.Cluster, error) {
+	cl, err := node.LoadCluster(c.String("config"))
+	if err != nil {
+		return nil, err
+	}
+	if d := c.String("dir"); d != "" {
+		if d, err = filepath.Abs(d); err != nil {
+			return nil, err
+		}
+		cl.SetDir(d)
+	}
+	return cl, nil
+}
+
+// session is a connection with a node in the name of a member.
+type session struct {
+	cluster *node.Cluster
+	client  *node.Client
+	member  string
+}
+
+// dial finds a node that answers: the one that is named, or the first.
+func dial(c *cli.Context, needMember bool) (*session, error) {
+	cl, err := loadCluster(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{cluster: cl, member: c.String("as")}
+	if s.member == "" && needMember {
+		return nil, fault.New("usage", "--as", "in which member's name?").WithHint("add --as NAME, or set MILEPOST_AS; members are " + strings.Join(memberNames(cl), ", "))
+	}
+	ids := []string{c.String("node")}
+	if ids[0] == "" {
+		ids = nil
+		for _, n := range cl.Nodes {
+			ids = append(ids, n.ID)
+		}
+	}
+	var last error
+	for _, id := range ids {
+		if s.client, last = cl.Client(id, s.member, passphrase(c)); last != nil {
+			return nil, last
+		}
+		if _, last = s.client.Get(c.Context, "/healthz"); last == nil {
+			return s, nil
+		}
+	}
+	if len(ids) > 1 {
+		return nil, fault.New("unreachable", "", fmt.Sprintf("none of the %d nodes can be reached", len(ids))).Because(last).
+			WithHint("are they running? `milepost node run --node " + ids[0] + "` starts one")
+	}
+	return nil, last
+}
+
+func memberNames(cl *node.Cluster) []string {
+	var names []string
+	for _, m := range cl.Members {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// signer reads the record key of a member.
+func signer(c *cli.Context, cl *node.Cluster, member string) (certs.Signer, error) {
+	path := c.String("key")
+	if path == "" {
+		path = cl.KeyPath(member, keyfile.UseRecord)
+	}
+	k, err := keyfile.ReadKeyFile(path, passphrase(c))
+	if err != nil {
+		return nil, err
+	}
+	return k.Signer()
+}
+
+// passphrase asks for a key file's passphrase: the file that
+// MILEPOST_PASSPHRASE_FILE names, or the terminal.
+func passphrase(c *cli.Context) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		if path := os.Getenv("MILEPOST_PASSPHRASE_FILE"); path != "" {
+			b, err := readCapped(path, 4096)
+			return []byte(strings.TrimRight(string(b), "\r\n")), err
+		}
+		if !term.IsTerminal(int(os.Stdin.Fd())) {
+			return nil, fault.New("key_passphrase", "", "the key file has a passphrase, and there is no terminal to ask on").
+				WithHint("set MILEPOST_PASSPHRASE_FILE to a file that holds it")
+		}
+		fmt.Fprint(c.App.ErrWriter, "passphrase: ")
+		b, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(c.App.ErrWriter)
+		return b, err
+	}
+}
+
+// readCapped reads a file, or standard input for "-", of at most max bytes.
+func readCapped(path string, max int64) ([]byte, error) {
+	var in io.Reader = os.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fault.New("file", path, "it cannot be read").Because(errors.Unwrap(err))
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, max+1))
+	if err != nil {
+		return nil, fault.New("file", path, "it cannot be read").Because(err)
+	}
+	if int64(len(data)) > max {
+		return nil, fault.New("too_large", path, fmt.Sprintf("it is larger than %d bytes", max))
+	}
+	return data, nil
+}
+
+// write puts data where -o says. A file appears whole or not at all.
+func write(c *cli.Context, path string, data []byte) error {
+	if path == "" || path == "-" {
+		_, err := c.App.Writer.Write(data)
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".milepost-*")
+	if err != nil {
+		return fault.New("file", path, "it cannot be written").Because(err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fault.New("file", path, "it cannot be written").Because(err)
+	}
+	return nil
+}
+
+// loadPolicy reads the trust policy that a check is made against.
+func loadPolicy(c *cli.Context) (*verify.Policy, error) {
+	path := c.String("policy")
+	if path == "" {
+		return nil, fault.New("usage", "--policy", "whose signatures make a file true?").
+			WithHint("add --policy FILE: the trust policy that the consortium publishes")
+	}
+	text, err := readCapped(path, verify.MaxPolicy)
+	if err != nil {
+		return nil, err
+	}
+	p, err := verify.ParsePolicy(text)
+	if err != nil {
+		return nil, fault.New(fault.Code(err), path, err.Error()).WithHint(fault.Hint(err))
+	}
+	return p, nil
+}
+
+// isTerminal reports whether progress may be drawn.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func contextOf(c *cli.Context) context.Context { return c.Context }

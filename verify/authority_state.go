@@ -1,0 +1,90 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
+)
+
+// Encode returns the state of one history as bytes that Decode reads: the
+// subject is governance or member/<name>. nil when there is none.
+func (a *Authority) Encode(subject string) []byte {
+	var v any
+	if name, ok := strings.CutPrefix(subject, "member/"); ok && a.Members[name] != nil {
+		v = a.Members[name]
+	} else if subject == record.Governance && a.Governance != nil {
+		v = a.Governance
+	} else {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data only
+	}
+	return b
+}
+
+// Decode adds the state of one history that Encode wrote.
+func (a *Authority) Decode(subject string, b []byte) error {
+	if name, ok := strings.CutPrefix(subject, "member/"); ok {
+		m := new(Member)
+		if err := json.Unmarshal(b, m); err != nil {
+			return fmt.Errorf("state of %s: %w", subject, err)
+		}
+		a.Members[name] = m
+		for _, k := range m.Keys {
+			a.use(m.Name, k)
+		}
+		return nil
+	}
+	g := new(Governance)
+	if err := json.Unmarshal(b, g); err != nil {
+		return fmt.Errorf("state of %s: %w", subject, err)
+	}
+	a.Governance = g
+	for i := range g.Governors {
+		a.use(g.Governors[i].Name, &g.Governors[i].Key)
+	}
+	for _, n := range g.Nodes {
+		a.useNode(n)
+	}
+	return nil
+}
+
+// Subjects lists the histories whose state is held, sorted.
+func (a *Authority) Subjects() []string {
+	var ss []string
+	if a.Governance != nil {
+		ss = append(ss, record.Governance)
+	}
+	for name := range a.Members {
+		ss = append(ss, record.MemberSubject(name))
+	}
+	sort.Strings(ss)
+	return ss
+}
+
+func (a *Authority) use(name string, k *Key) {
+	a.used[string(k.Public)] = true
+	a.used[name+"+"+k.ID] = true
+}
+
+func (a *Authority) useNode(n *Node) {
+	a.use(a.Origin, &n.Log)
+	a.use(record.NodeName(a.Origin, n.ID), &n.Cosigner)
+	a.use(record.NodeName(a.Origin, n.ID), &n.TLS)
+}
+
+func rulesOf(v jcs.Value) Rules {
+	r := Rules{Version: v.Get("version").Int, Types: v.Get("types").Strings(), Write: map[string][]string{}, Read: map[string][]string{}}
+	for _, right := range v.Get("rights").List {
+		t := right.Get("type").Str
+		r.Write[t] = right.Get("write").Strings()
+		r.Read[t] = right.Get("read").Strings()
+	}
+	return r
+}

@@ -1,0 +1,99 @@
+package verify
+
+import (
+	"time"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
+)
+
+// OwnReach is how far back a member's own report of a compromised key may
+// date it; the governors may go further.
+const OwnReach = 30 * 24 * time.Hour
+
+const compromised = "compromised"
+
+// checkRevocation: the key is in force, or ended without anyone knowing yet
+// that it was compromised; the date reaches back no further than it may; and
+// a member's own report leaves it two administrators.
+func checkRevocation(m *Member, r *record.Record, at Place, own bool) error {
+	k := m.key(r.Body.Get("key_id").Str)
+	reason := r.Body.Get("reason").Str
+	if k == nil || k.Revoked != nil && (reason != compromised || k.Revoked.Reason == compromised) {
+		return fault.New("key_unknown", "body.key_id", m.Name+" has no such key in force")
+	}
+	if reason == compromised {
+		since, _ := record.ParseUTC(r.Body.Get("since").Str)
+		now := time.UnixMilli(at.Time)
+		switch {
+		case since.After(now):
+			return fault.New("since", "body.since", "it lies after the log time of this record")
+		case own && now.Sub(since) > OwnReach:
+			return fault.New("since", "body.since", "a member's own report reaches back 30 days; further is for the governors")
+		}
+	}
+	if !own {
+		return nil
+	}
+	falls := map[*Key]bool{}
+	for _, f := range falling(m, k, r) {
+		falls[f] = true
+	}
+	before, after := map[string]bool{}, map[string]bool{}
+	for _, o := range m.Keys {
+		if o.Use == UseAdmin && o.Live() {
+			before[o.Actor] = true
+			after[o.Actor] = after[o.Actor] || !falls[o]
+		}
+	}
+	left := 0
+	for _, stays := range after {
+		if stays {
+			left++
+		}
+	}
+	if left < 2 && left < len(before) {
+		return fault.New("administrators", "body.key_id", "at least two administrators always remain").
+			WithHint("add another administrator first, or ask the governors")
+	}
+	return nil
+}
+
+// falling lists the keys that a revocation ends or relabels: the key itself
+// and, with a compromised administrator's key, those that it registered from
+// the given time on, and those that these registered in turn.
+func falling(m *Member, k *Key, r *record.Record) []*Key {
+	keys := []*Key{k}
+	if r.Body.Get("reason").Str != compromised {
+		return keys
+	}
+	since, _ := record.ParseUTC(r.Body.Get("since").Str)
+	by := map[string]bool{k.ID: true}
+	for _, o := range m.Keys { // in the order of their registration
+		if by[o.By] && o.Time >= since.UnixMilli() {
+			by[o.ID] = true
+			keys = append(keys, o)
+		}
+	}
+	return keys
+}
+
+// revoke carries a revocation out. A key that had ended before stays ended
+// from where it was; only what is said of it changes.
+func revoke(m *Member, r *record.Record, at Place) {
+	id := r.Body.Get("key_id").Str
+	for _, k := range falling(m, m.key(id), r) {
+		rev := &Revocation{Index: at.Index, Time: at.Time, Reason: r.Body.Get("reason").Str, Since: r.Body.Get("since").Str, By: r.Author}
+		if k.ID != id {
+			rev.Via = id
+		}
+		switch old := k.Revoked; {
+		case old == nil:
+		case old.Reason == compromised:
+			continue
+		default:
+			rev.Index = old.Index
+		}
+		k.Revoked = rev
+	}
+}

@@ -1,0 +1,172 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
+)
+
+// Verdict is what a verifier says of one record.
+type Verdict string
+
+// The verdicts.
+const (
+	Valid            Verdict = "valid"
+	KeyLaterRetired  Verdict = "valid, key later retired"
+	KeyLaterLost     Verdict = "valid, key later reported lost"
+	LaterCompromised Verdict = "valid then, key later reported compromised"
+	UnknownMeaning   Verdict = "unknown type, signature valid, meaning unknown"
+	Withheld         Verdict = "withheld by the holder of the file"
+	Invalid          Verdict = "invalid"
+)
+
+// Flags mark what is odd about the times that an author gave, beside the
+// log time that nobody chose. No record is refused for them.
+const (
+	EventAhead    = "event_ahead"    // event_time more than ten minutes after the log time
+	CapturedAhead = "captured_ahead" // captured_time more than 24 hours after the log time
+)
+
+// Result is the verdict on one entry of the file's subject.
+type Result struct {
+	Subject string // the history that it stands in
+	Index   uint64
+	Time    int64 // log time, ms
+	Hash    [32]byte
+	Record  *record.Record // nil when withheld
+	Author  *Member        // as of the file's tree head; nil when withheld or unknown
+	Key     *Key
+	Verdict Verdict
+	Reason  string
+	Flags   []string
+}
+
+// verdicts is step 5.
+func (c *check) verdicts() error {
+	c.consistent()
+	var failure error
+	for _, h := range c.file.Histories {
+		if h.Subject != c.file.Subject && isAuthority(h.Subject) {
+			continue
+		}
+		for i, e := range h.Entries {
+			res := Result{Subject: h.Subject, Index: e.Index, Time: e.Time, Hash: e.Hash, Verdict: Withheld}
+			if e.Note != nil {
+				c.judge(&res, c.all[e.Index])
+			}
+			if h.Subject == c.file.Subject {
+				c.rep.Records++
+				if e.Note == nil {
+					c.rep.Withheld++
+				}
+			}
+			if res.Verdict == Invalid && failure == nil {
+				failure = fault.New("record", fmt.Sprintf("%s, entry %d (log index %d)", h.Subject, i, e.Index), "the record is not valid").Because(c.all[e.Index].err)
+			}
+			c.rep.Results = append(c.rep.Results, res)
+		}
+	}
+	if failure == nil && c.rep.Withheld > 0 && !c.opt.AllowWithheld {
+		failure = fault.New("withheld", "", fmt.Sprintf("the contents of %d of %d records are withheld", c.rep.Withheld, c.rep.Records)).
+			WithHint("ask the holder for the whole file, or allow withheld records")
+	}
+	return failure
+}
+
+// consistent holds the shown records against each other, as the state
+// machine did before it let them in: an id of an author once, one
+// vehicle.created, references to earlier records of the same vehicle.
+func (c *check) consistent() {
+	type named struct {
+		author string
+		id     [16]byte
+	}
+	ids := map[named]uint64{}
+	created := map[string]uint64{}
+	c.byHash = map[string]FileEntry{}
+	for _, h := range c.file.Histories {
+		for _, e := range h.Entries {
+			if _, ok := c.byHash[h.Subject+Hex(e.Hash)]; !ok {
+				c.byHash[h.Subject+Hex(e.Hash)] = e
+			}
+		}
+	}
+	for _, i := range c.indices() {
+		s := c.all[i]
+		id := named{s.rec.Author, s.rec.UUID}
+		if first, ok := ids[id]; ok && s.err == nil {
+			s.err = fault.New("id_reused", "id", fmt.Sprintf("the author's record at log index %d has the same id", first))
+		} else if !ok {
+			ids[id] = i
+		}
+		vehicle := s.rec.Subject("vehicle")
+		if s.rec.Type == "vehicle.created/1" {
+			if first, ok := created[vehicle]; ok && s.err == nil {
+				s.err = fault.New("created_twice", "type", fmt.Sprintf("%s was created at log index %d", vehicle, first))
+			}
+			created[vehicle] = i
+		}
+		for _, ref := range s.rec.References() {
+			if s.err == nil {
+				s.err = c.reference(ref, vehicle, i)
+			}
+		}
+	}
+}
+
+// reference: what a record refers to stands before it in the same vehicle's
+// history and is of the right type, as far as the file shows.
+func (c *check) reference(ref record.Reference, vehicle string, before uint64) error {
+	if c.file.History(vehicle) == nil {
+		return nil // a file of another of the vehicle's histories alone
+	}
+	e, ok := c.byHash[vehicle+ref.Hash]
+	if ok && e.Index < before && (e.Note == nil || c.all[e.Index].rec.Type == ref.Type) {
+		return nil
+	}
+	return fault.New("reference", ref.At, fmt.Sprintf("%s is no %s that stands before it in %s", ref.Hash, ref.Type, vehicle))
+}
+
+func (c *check) judge(res *Result, s *shown) {
+	res.Record, res.Verdict = s.rec, Valid
+	res.Author, res.Key = c.auth.Members[s.rec.Author], c.auth.Key(s.rec)
+	logTime := time.UnixMilli(res.Time)
+	if s.rec.EventTime.After(logTime.Add(10 * time.Minute)) {
+		res.Flags = append(res.Flags, EventAhead)
+	}
+	if s.rec.Captured.After(logTime.Add(24 * time.Hour)) {
+		res.Flags = append(res.Flags, CapturedAhead)
+	}
+	switch {
+	case s.err != nil:
+		res.Verdict, res.Reason = Invalid, s.err.Error()
+	case s.rec.Def == nil:
+		res.Verdict = UnknownMeaning
+	case res.Key != nil && res.Key.Revoked != nil:
+		rev := res.Key.Revoked
+		res.Verdict, res.Reason = revokedKey(res.Key, rev, res.Time)
+	}
+}
+
+// revokedKey says what a later revocation means for a record that came into
+// the log at a time (ms) when the key still counted.
+func revokedKey(k *Key, rev *Revocation, at int64) (Verdict, string) {
+	reason := fmt.Sprintf("key %s revoked after log index %d; reported by %s on %s", k.ID, rev.Index, rev.By, FormatLogTime(rev.Time))
+	switch rev.Reason {
+	case "retired":
+		return KeyLaterRetired, reason
+	case "lost":
+		return KeyLaterLost, reason
+	}
+	since, _ := record.ParseUTC(rev.Since)
+	side := "before"
+	if at >= since.UnixMilli() {
+		side = "after"
+	}
+	if rev.Via != "" {
+		reason += fmt.Sprintf("; it was registered with the compromised key %s", rev.Via)
+	}
+	return LaterCompromised, reason + fmt.Sprintf("; compromised since %s: this record came into the log %s that", rev.Since, side)
+}
