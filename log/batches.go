@@ -104,7 +104,7 @@ func (b *buckets) batchOf(index uint64) (*batch, error) {
 	k, v := c.Seek(key)
 	switch {
 	case k == nil:
-		// Not Prev: past the end bbolt's cursor already stands on the last key.
+		// Not Prev: what it does past the end is not documented.
 		k, v = c.Last()
 	case !bytes.Equal(k, key):
 		k, v = c.Prev()

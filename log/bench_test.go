@@ -82,14 +82,10 @@ func (l *benchLog) batch(tb testing.TB, records, vehicles int) *log.View {
 
 // BenchmarkGrow shows what a record costs as the log grows: the cost of an
 // append, synced, in batches of 512, over the last records before each size.
-// Set MILEPOST_BENCH_SIZE to the largest size, by default 100,000.
+// Set MILEPOST_BENCH_SIZE to the largest size, by default 100,000, and
+// MILEPOST_BENCH_VEHICLES to the number of vehicles, by default as many.
 func BenchmarkGrow(b *testing.B) {
-	limit := 100_000
-	if s := os.Getenv("MILEPOST_BENCH_SIZE"); s != "" {
-		if _, err := fmt.Sscan(s, &limit); err != nil {
-			b.Fatal(err)
-		}
-	}
+	limit, vehicles := setting(b, "MILEPOST_BENCH_SIZE", 100_000), setting(b, "MILEPOST_BENCH_VEHICLES", benchVehicles)
 	path := filepath.Join(b.TempDir(), "tree.db")
 	l := openBench(b, path)
 	records := 0
@@ -98,13 +94,13 @@ func BenchmarkGrow(b *testing.B) {
 			break
 		}
 		for records < size-size/10 {
-			l.batch(b, benchBatch, benchVehicles)
+			l.batch(b, benchBatch, vehicles)
 			records += benchBatch
 		}
 		start, from := time.Now(), records
 		io0, cpu0 := writtenBytes(), cpuTime()
 		for records < size {
-			l.batch(b, benchBatch, benchVehicles)
+			l.batch(b, benchBatch, vehicles)
 			records += benchBatch
 		}
 		cost := time.Since(start)
@@ -127,6 +123,15 @@ func BenchmarkGrow(b *testing.B) {
 	l = openBench(b, path)
 	b.Logf("%9d records: opened in %v", records, time.Since(start))
 	l.Close()
+}
+
+func setting(tb testing.TB, name string, value int) int {
+	if s := os.Getenv(name); s != "" {
+		if _, err := fmt.Sscan(s, &value); err != nil {
+			tb.Fatal(name, err)
+		}
+	}
+	return value
 }
 
 // writtenBytes is what the process has handed to the disk so far, where the

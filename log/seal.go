@@ -60,7 +60,7 @@ func (tx *Tx) seal(t int64) (*Sealed, error) {
 		return nil, err
 	}
 	s.size, s.root = s.edge.size, s.edge.root()
-	tx.pending, tx.batch = tx.pending[:0], batch{}
+	tx.pending = tx.pending[:0]
 	clear(tx.histories)
 	return &Sealed{Index: s.seal.Index, Time: t, Size: s.size, Root: s.root, IndexRoot: s.seal.IndexRoot}, nil
 }

@@ -1,14 +1,17 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strconv"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -90,10 +93,27 @@ func (n *Node) routes() http.Handler {
 		metrics.ServeHTTP(w, r)
 		return nil
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		n.refuse(w, r, fault.New("not_found", "", "there is no "+r.Method+" "+r.URL.Path+" here").WithHint("docs/api.md lists what there is"))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// What the mux would answer itself, in plain text or by a redirect, is
+		// an error in its one shape here.
+		if _, pattern := mux.Handler(r); pattern != "" && path.Clean(r.URL.Path) == r.URL.Path {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		n.refuse(w, r, noHandler(mux, w, r))
 	})
-	return mux
+}
+
+// noHandler tells a wrong method from a wrong path.
+func noHandler(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(other); pattern != "" && path.Clean(r.URL.Path) == r.URL.Path {
+			w.Header().Set("Allow", method)
+			return fault.New("method", "", "this is "+method+" only")
+		}
+	}
+	return fault.New("not_found", "", "there is nothing here of this name").WithHint("docs/api.md lists what there is")
 }
 
 // callerOf tells who is at the other end of the connection.
@@ -131,7 +151,7 @@ func (n *Node) admit(c caller, who audience) error {
 // internal is the caller's fault: 422.
 var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "not_found": 404, "no_record": 404, "no_tile": 404,
-	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400,
+	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "origin": 404, "log_key_missing": 403,
 }
@@ -187,18 +207,38 @@ func writeText(w http.ResponseWriter, contentType string, data []byte) error {
 
 const plain = "text/plain; charset=utf-8"
 
-// strictJSON decodes one JSON value without unknown fields and with nothing
-// after it.
-func strictJSON(data []byte, v any) error {
-	d := json.NewDecoder(strings.NewReader(string(data)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return fault.New("json_form", "", "the JSON cannot be read").Because(err)
+// parseNotes reads {"notes":["...", ...]}, the form of a bulk submission and
+// of a founding file, with nothing else in it or after it.
+func parseNotes(data []byte) (notes [][]byte, err error) {
+	bad := func(why string) ([][]byte, error) {
+		return nil, fault.New("json_form", "", "not {\"notes\":[...]}: "+why)
+	}
+	if !utf8.Valid(data) {
+		return bad("it is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	for _, want := range []json.Token{json.Delim('{'), "notes", json.Delim('[')} {
+		if t, err := d.Token(); err != nil || t != want {
+			return bad(fmt.Sprintf("%v is expected at byte %d", want, d.InputOffset()))
+		}
+	}
+	for d.More() {
+		t, err := d.Token()
+		s, ok := t.(string)
+		if err != nil || !ok {
+			return bad(fmt.Sprintf("a string is expected at byte %d", d.InputOffset()))
+		}
+		notes = append(notes, []byte(s))
+	}
+	for _, want := range []json.Token{json.Delim(']'), json.Delim('}')} {
+		if t, err := d.Token(); err != nil || t != want {
+			return bad(fmt.Sprintf("%v is expected at byte %d", want, d.InputOffset()))
+		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fault.New("json_form", "", "bytes follow the JSON")
+		return bad("bytes follow it")
 	}
-	return nil
+	return notes, nil
 }
 
 // withHead calls fn with the published head and the tree under it.
@@ -211,8 +251,9 @@ func (n *Node) withHead(fn func(h *head) error) error {
 	return fn(h)
 }
 
-// waitPublished waits until a cosigned head covers a tree size.
-func (n *Node) waitPublished(ctx context.Context, size uint64) error {
+// waitPublished waits until a cosigned head covers a tree size. The error
+// that it returns when that takes too long is late.
+func (n *Node) waitPublished(ctx context.Context, size uint64, late error) error {
 	for {
 		_, published, moved := n.heads.state()
 		if published >= size {
@@ -221,9 +262,12 @@ func (n *Node) waitPublished(ctx context.Context, size uint64) error {
 		select {
 		case <-moved:
 		case <-ctx.Done():
-			return errUnknown
+			return late
 		case <-n.done:
-			return errUnknown
+			return late
 		}
 	}
 }
+
+// errLate is for reads; writes have errUnknown.
+var errLate = fault.New("behind", "", "no tree head that the quorum cosigned covers this yet").WithHint("are enough nodes up? try again in a moment")

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -29,36 +30,40 @@ func (n *Node) strict(r *http.Request) error {
 	default:
 		return fault.New("request_form", "consistency", fmt.Sprintf("%q is unknown; strict is what there is", c))
 	}
-	size := uint64(0)
-	if n.leads() {
-		raft := n.currentRaft()
+	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+	defer cancel()
+	if run := n.raftRun.Load(); run != nil && run.raft.State() == raft.Leader {
 		done := make(chan error, 1)
-		go func() { done <- raft.Barrier(answerTimeout).Error() }()
+		go func() { done <- run.raft.Barrier(answerTimeout).Error() }()
 		select {
 		case err := <-done:
 			if err != nil {
 				return errNoLeader
 			}
-		case <-r.Context().Done():
+		case <-ctx.Done():
+			return errNoLeader
+		case <-run.ending:
 			return errNoLeader
 		}
-		size, _, _ = n.heads.state()
-	} else {
-		p := n.leaderPeer()
-		if p == nil || r.Header.Get(forwardedHeader) != "" {
-			return errNoLeader
-		}
-		data, err := p.client.do(r.Context(), http.MethodGet, "/v1/status?consistency=strict", http.Header{forwardedHeader: {"1"}}, nil)
-		if err != nil {
-			return errNoLeader
-		}
-		s, err := parseStatus(data)
-		if err != nil {
-			return errNoLeader
-		}
-		size = s.TreeSize
+		size, _, _ := n.heads.state()
+		return n.waitPublished(ctx, size, errLate)
 	}
-	return n.waitPublished(r.Context(), size)
+	p := n.leaderPeer()
+	if p == nil || r.Header.Get(forwardedHeader) != "" {
+		return errNoLeader
+	}
+	data, err := p.client.do(ctx, http.MethodGet, "/v1/status?consistency=strict", http.Header{forwardedHeader: {"1"}}, nil)
+	if err != nil {
+		if fault.Code(err) == errLate.Code {
+			return errLate
+		}
+		return errNoLeader
+	}
+	s, err := parseStatus(data)
+	if err != nil {
+		return errNoLeader
+	}
+	return n.waitPublished(ctx, s.TreeSize, errLate)
 }
 
 func hashParam(r *http.Request) (h [32]byte, err error) {
@@ -182,15 +187,17 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 // refresh has an old head cosigned anew, so that a file is complete as of
 // now. It does its best: without a quorum the old head must do.
 func (n *Node) refresh(r *http.Request) {
-	h := n.heads.current()
-	if h == nil {
+	fresh := func() bool {
+		h := n.heads.current()
+		if h == nil {
+			return true
+		}
+		h.view.Release()
+		return n.now().Sub(h.time) <= freshForFile
+	}
+	if fresh() {
 		return
 	}
-	h.view.Release()
-	if n.now().Sub(h.time) <= freshForFile {
-		return
-	}
-	_, _, moved := n.heads.state()
 	if n.leads() {
 		n.askFresh()
 	} else if p := n.leaderPeer(); p == nil {
@@ -200,10 +207,18 @@ func (n *Node) refresh(r *http.Request) {
 	}
 	timer := time.NewTimer(waitForTree)
 	defer timer.Stop()
-	select {
-	case <-moved:
-	case <-timer.C:
-	case <-r.Context().Done():
+	for {
+		_, _, moved := n.heads.state()
+		if fresh() {
+			return
+		}
+		select {
+		case <-moved:
+		case <-timer.C:
+			return
+		case <-r.Context().Done():
+			return
+		}
 	}
 }
 
@@ -216,6 +231,7 @@ func (n *Node) getTime(w http.ResponseWriter, r *http.Request, c caller) error {
 }
 
 func (n *Node) getCheckpoint(w http.ResponseWriter, r *http.Request, c caller) error {
+	w.Header().Set("Cache-Control", "no-cache") // C2SP tlog-tiles: not beyond a few seconds
 	return n.withHead(func(h *head) error { return writeText(w, plain, h.note) })
 }
 
@@ -226,21 +242,23 @@ func (n *Node) getTile(w http.ResponseWriter, r *http.Request, c caller) error {
 	if !ok || err != nil || l < 0 || l > 7 || strconv.Itoa(l) != level {
 		return fault.New("no_tile", "", "tiles are at /tile/<level 0 to 7>/<number>")
 	}
-	return n.serveTile(w, rest, 8*l, func(h *head, number uint64, width int) ([]byte, error) {
+	return n.serveTile(w, "public", rest, 8*l, func(h *head, number uint64, width int) ([]byte, error) {
 		return h.view.Tile(l, number, width)
 	})
 }
 
-// getEntries serves entry bundles: /tile/entries/<N>[.p/<W>].
+// getEntries serves entry bundles: /tile/entries/<N>[.p/<W>]. They are for
+// members, so no cache that others share may keep them.
 func (n *Node) getEntries(w http.ResponseWriter, r *http.Request, c caller) error {
-	return n.serveTile(w, r.PathValue("path"), 0, func(h *head, number uint64, width int) ([]byte, error) {
+	return n.serveTile(w, "private", r.PathValue("path"), 0, func(h *head, number uint64, width int) ([]byte, error) {
 		return h.view.Entries(number, width)
 	})
 }
 
 // serveTile parses a tile's path and serves it when the published head
-// covers it; shift is how many leaves, as a power of two, one hash stands for.
-func (n *Node) serveTile(w http.ResponseWriter, path string, shift int, read func(*head, uint64, int) ([]byte, error)) error {
+// covers it; shift is how many leaves, as a power of two, one hash stands
+// for. What a path names never changes, so a cache of that kind may keep it.
+func (n *Node) serveTile(w http.ResponseWriter, cache, path string, shift int, read func(*head, uint64, int) ([]byte, error)) error {
 	number, width, ok := parseTilePath(path)
 	if !ok {
 		return fault.New("no_tile", "", "not the path of a tile")
@@ -254,9 +272,7 @@ func (n *Node) serveTile(w http.ResponseWriter, path string, shift int, read fun
 		if err != nil {
 			return err
 		}
-		if width == 256 {
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		}
+		w.Header().Set("Cache-Control", cache+", max-age=31536000, immutable")
 		return writeText(w, "application/octet-stream", data)
 	})
 }

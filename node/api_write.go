@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +25,8 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 		return readError(err)
 	}
 	notes := [][]byte{body}
-	bulk := strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	bulk := media == "application/json"
 	if bulk {
 		if notes, err = bulkNotes(body); err != nil {
 			return err
@@ -33,6 +34,8 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	var out *SubmitAnswer
 	switch {
+	case n.stopping.Load():
+		err = errStopping
 	case n.leads():
 		out, err = n.submit(ctx, notes)
 	case r.Header.Get(forwardedHeader) != "":
@@ -44,7 +47,7 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 		return err
 	}
 	// Read your writes: the head that covers the records is known here too.
-	if err := n.waitPublished(ctx, out.Size); err != nil {
+	if err := n.waitPublished(ctx, out.Size, errUnknown); err != nil {
 		return err
 	}
 	if !bulk && out.Records[0].Error != nil {
@@ -68,18 +71,11 @@ func (e *bodyError) Unwrap() []error {
 }
 
 func bulkNotes(body []byte) ([][]byte, error) {
-	var in notesJSON
-	if err := strictJSON(body, &in); err != nil {
-		return nil, err
+	notes, err := parseNotes(body)
+	if err == nil && (len(notes) == 0 || len(notes) > maxNotes) {
+		err = fault.New("request_form", "notes", fmt.Sprintf("1 to %d records are expected, here are %d", maxNotes, len(notes)))
 	}
-	if len(in.Notes) == 0 || len(in.Notes) > maxNotes {
-		return nil, fault.New("request_form", "notes", fmt.Sprintf("1 to %d records are expected, here are %d", maxNotes, len(in.Notes)))
-	}
-	notes := make([][]byte, len(in.Notes))
-	for i, s := range in.Notes {
-		notes[i] = []byte(s)
-	}
-	return notes, nil
+	return notes, err
 }
 
 // precheck opens a record and checks whatever can be checked before it has
@@ -169,7 +165,7 @@ func (n *Node) submit(ctx context.Context, notes [][]byte) (*SubmitAnswer, error
 	}
 	// An acknowledgement means: on a majority of disks, and under a head that
 	// the quorum signed.
-	if err := n.waitPublished(ctx, out.Size); err != nil {
+	if err := n.waitPublished(ctx, out.Size, errUnknown); err != nil {
 		return nil, err
 	}
 	err = n.withHead(func(h *head) error {
@@ -191,12 +187,13 @@ func isOutage(err error) bool {
 	return s >= 500
 }
 
-// forward sends a submission on to the leader. Its form is checked first, so
-// that what nobody would take costs the leader nothing.
+// forward sends a submission on to the leader. The form of a single one is
+// checked first, so that what nobody would take costs the leader nothing.
 func (n *Node) forward(ctx context.Context, notes [][]byte) (*SubmitAnswer, error) {
 	if len(notes) == 1 {
 		if _, err := n.precheck(notes[0]); err != nil {
-			return nil, err
+			n.metrics.refusals.WithLabelValues(fault.Code(err)).Inc()
+			return &SubmitAnswer{Records: []RecordAnswer{refusedAnswer(err)}}, nil
 		}
 	}
 	p := n.leaderPeer()
@@ -204,7 +201,8 @@ func (n *Node) forward(ctx context.Context, notes [][]byte) (*SubmitAnswer, erro
 		return nil, errNoLeader
 	}
 	out, err := p.client.submit(ctx, true, notes)
-	if fault.Code(err) == "unreachable" {
+	switch fault.Code(err) {
+	case "unreachable", "stopping":
 		return nil, errNoLeader
 	}
 	return out, err

@@ -9,9 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/milepost-log/milepost/certs"
@@ -78,7 +80,7 @@ func (c *Client) Submit(ctx context.Context, notes ...[]byte) (*SubmitAnswer, er
 
 func (c *Client) submit(ctx context.Context, forwarded bool, notes [][]byte) (*SubmitAnswer, error) {
 	body, contentType := []byte(nil), "application/json"
-	if len(notes) == 1 {
+	if len(notes) == 1 && !forwarded {
 		body, contentType = notes[0], "text/plain; charset=utf-8"
 	} else {
 		var in notesJSON
@@ -139,6 +141,8 @@ const maxAnswer = verify.MaxFile + 1<<20
 // node's code; what did not reach a node, or whose answer was lost, has the
 // code unreachable, or unknown for a submission that may have been taken.
 func (c *Client) do(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, error) {
+	var sent atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.Address+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -148,8 +152,11 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var dial *net.OpError
-		if errors.As(err, &dial) && dial.Op == "dial" || method != http.MethodPost {
+		var refused *fault.Error // by certs.ClientConfig: not the node that is expected there
+		switch {
+		case errors.As(err, &refused):
+			return nil, fault.New(refused.Code, c.Address, refused.What).WithHint(refused.Hint)
+		case !sent.Load() || method != http.MethodPost:
 			return nil, fault.New("unreachable", c.Address, "the node cannot be reached").Because(cause(err)).
 				WithHint("is the node running, and is its address right?")
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/milepost-log/milepost/certs/fault"
 )
 
@@ -17,49 +19,96 @@ const (
 	maxLeaderSkew = 2 * time.Minute
 	maxAhead      = 10 * time.Minute
 	clockEvery    = time.Minute
+	clockTimeout  = 2 * time.Second // for the answers of the others
 )
 
 // clock compares this node's time with that of the others.
 type clock struct {
-	now  func() time.Time
-	ask  func(ctx context.Context) []time.Duration // how far the others are ahead of this node, those that answered
-	peer int                                       // how many others there are
+	ask   func(ctx context.Context) []time.Duration // how far the others are ahead of this node, those that answered
+	off   func(error)                               // told of each verdict against this node
+	spawn func(func()) bool
 
 	mu      sync.Mutex
-	checked time.Time // monotonic
-	skew    time.Duration
-	err     error
+	asking  chan struct{} // closed when the check under way is over; nil if there is none
+	term    uint64        // of the verdict
+	checked time.Time     // of the verdict, monotonic
+	err     error         // the verdict
 }
 
-// ok returns nil if this node, as leader, may propose: its clock was within
-// two minutes of the median of the nodes that answered, a minute ago at most.
-func (c *clock) ok() error {
+// ok returns nil if this node, as the leader of a term, may propose: its
+// clock was within two minutes of the median of the nodes that answered. It
+// waits for their answers before the first batch of a term only; later they
+// are asked each minute beside the work, since a node that is down would
+// hold everything up.
+func (c *clock) ok(ctx context.Context, term uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.checked.IsZero() && time.Since(c.checked) < clockEvery {
-		return c.err
+	for c.checked.IsZero() || c.term != term {
+		asking := c.begin(term)
+		c.mu.Unlock()
+		select {
+		case <-asking:
+		case <-ctx.Done():
+			c.mu.Lock()
+			return errNoLeader
+		}
+		c.mu.Lock()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	others := c.ask(ctx)
-	c.checked = time.Now()
-	all := append([]time.Duration{0}, others...)
-	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
-	c.skew = all[len(all)/2]
-	if len(all)%2 == 0 {
-		c.skew = (all[len(all)/2-1] + all[len(all)/2]) / 2
-	}
-	c.err = nil
-	if c.skew > maxLeaderSkew || c.skew < -maxLeaderSkew {
-		c.err = fault.New("clock", "", fmt.Sprintf("the leader's clock is %s off the nodes' median", c.skew.Round(time.Second))).
-			WithHint("its operator must set the clock; the record was not stored, try again later")
+	if time.Since(c.checked) >= clockEvery {
+		c.begin(term)
 	}
 	return c.err
 }
 
-// reset makes the next ok ask anew: a new term has begun.
-func (c *clock) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.checked = time.Time{}
+// begin has the others asked, unless that is under way. Called with mu held.
+func (c *clock) begin(term uint64) <-chan struct{} {
+	if c.asking != nil {
+		return c.asking
+	}
+	asking := make(chan struct{})
+	c.asking = asking
+	c.spawn(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), clockTimeout)
+		defer cancel()
+		err := judgeClock(c.ask(ctx))
+		if err != nil {
+			c.off(err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.term, c.checked, c.err, c.asking = term, time.Now(), err, nil
+		close(asking)
+	})
+	return asking
+}
+
+// judgeClock takes how far the others are ahead of this node.
+func judgeClock(others []time.Duration) error {
+	all := append([]time.Duration{0}, others...)
+	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+	skew := all[len(all)/2]
+	if len(all)%2 == 0 {
+		skew = (all[len(all)/2-1] + all[len(all)/2]) / 2
+	}
+	if skew <= maxLeaderSkew && skew >= -maxLeaderSkew {
+		return nil
+	}
+	return fault.New("clock", "", fmt.Sprintf("the leader's clock is %s off the nodes' median", skew.Round(time.Second).Abs())).
+		WithHint("its operator must set the clock; the record was not stored, try again later")
+}
+
+// checkClock refuses to propose with a clock that is off.
+func (n *Node) checkClock(run *raftRun) error {
+	if n.lie.clockUnchecked {
+		return nil
+	}
+	return n.clock.ok(n.ctx, run.raft.CurrentTerm())
+}
+
+// clockOff lets another node lead, whose clock may be better.
+func (n *Node) clockOff(err error) {
+	n.log.Error("nothing is proposed", "err", err)
+	if r := n.currentRaft(); r != nil && r.State() == raft.Leader {
+		r.LeadershipTransfer()
+	}
 }

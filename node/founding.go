@@ -27,6 +27,7 @@ type Founding struct {
 	Origin  string
 	Genesis *record.Record
 	Notes   [][]byte // the genesis first
+	Records []*record.Record
 }
 
 type notesJSON struct {
@@ -53,17 +54,17 @@ func ParseFounding(data []byte) (*Founding, error) {
 	if len(data) > maxBody {
 		return nil, fault.New("too_large", "", "it is larger than a founding may be")
 	}
-	var in notesJSON
-	if err := strictJSON(data, &in); err != nil {
+	notes, err := parseNotes(data)
+	if err != nil {
 		return nil, err
 	}
-	if len(in.Notes) == 0 || len(in.Notes) > maxBatchRecords {
+	if len(notes) == 0 || len(notes) > maxBatchRecords {
 		return nil, fault.New("founding", "", "it holds no record, or too many")
 	}
 	f := &Founding{}
 	var auth *verify.Authority
-	for i, n := range in.Notes {
-		r, err := record.Open([]byte(n))
+	for i, n := range notes {
+		r, err := record.Open(n)
 		if err != nil {
 			return nil, fmt.Errorf("record %d: %w", i, err)
 		}
@@ -76,7 +77,7 @@ func ParseFounding(data []byte) (*Founding, error) {
 			return nil, fmt.Errorf("record %d: %w", i, err)
 		}
 		auth.Apply(r, at)
-		f.Notes = append(f.Notes, []byte(n))
+		f.Notes, f.Records = append(f.Notes, n), append(f.Records, r)
 	}
 	return f, nil
 }

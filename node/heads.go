@@ -3,7 +3,6 @@ package node
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/log"
+	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/verify"
 )
 
@@ -86,11 +86,10 @@ func (h *heads) close() {
 }
 
 // keep records, on disk, that this node cosigns a head, before anybody sees
-// the cosignature. At one size there is never a second root.
+// the cosignature. At one size there is never a second root. One call at a
+// time; readers of heads do not wait for the disk.
 func (h *heads) keep(c *verify.Checkpoint, logLine string, stamp uint64) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.db.Update(func(tx *bolt.Tx) error {
+	err := h.db.Update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(cosignedBucket)
 		b.FillPercent = 1
 		key := binary.BigEndian.AppendUint64(nil, c.Size)
@@ -98,23 +97,27 @@ func (h *heads) keep(c *verify.Checkpoint, logLine string, stamp uint64) error {
 			return fmt.Errorf("another root was cosigned at size %d", c.Size)
 		}
 		val := append(binary.BigEndian.AppendUint64(append([]byte(nil), c.Root[:]...), stamp), logLine...)
-		if err := b.Put(key, val); err != nil {
-			return err
-		}
-		h.cosigned = max(h.cosigned, c.Size)
-		return nil
+		return b.Put(key, val)
 	})
+	if err != nil {
+		return store.WriteError(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cosigned = max(h.cosigned, c.Size)
+	return nil
 }
 
-// cosignedAt returns the root that this node cosigned at a size.
-func (h *heads) cosignedAt(size uint64) (root [32]byte, line string, ok bool) {
+// cosignedAt returns what this node cosigned at a size: the root, the
+// cosignature's timestamp and the log key's signature line.
+func (h *heads) cosignedAt(size uint64) (root [32]byte, stamp uint64, line string, ok bool) {
 	h.db.View(func(tx *bolt.Tx) error {
 		if v := tx.Bucket(cosignedBucket).Get(binary.BigEndian.AppendUint64(nil, size)); len(v) >= 40 {
-			root, line, ok = [32]byte(v[:32]), string(v[40:]), true
+			root, stamp, line, ok = [32]byte(v[:32]), binary.BigEndian.Uint64(v[32:]), string(v[40:]), true
 		}
 		return nil
 	})
-	return root, line, ok
+	return root, stamp, line, ok
 }
 
 func (h *heads) lastCosigned() uint64 {
@@ -201,7 +204,7 @@ func (h *heads) save() error {
 	}
 	h.onDisk = p.size
 	h.mu.Unlock()
-	return h.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(publishedBucket).Put([]byte("newest"), p.note) })
+	return store.WriteError(h.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(publishedBucket).Put([]byte("newest"), p.note) }))
 }
 
 // saved returns the published head of before a restart, or nil.
@@ -237,27 +240,6 @@ func (h *heads) state() (newest, published uint64, moved <-chan struct{}) {
 		published = h.published.size
 	}
 	return newest, published, h.moved
-}
-
-// evidence writes two heads that contradict each other where a person and a
-// court can find them, and returns the path.
-func evidence(dir string, heads ...[]byte) (string, error) {
-	dir = filepath.Join(dir, "evidence")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	var path string
-	for i, h := range heads {
-		c, _, err := verify.ParseCheckpoint(h)
-		if err != nil {
-			continue
-		}
-		path = filepath.Join(dir, fmt.Sprintf("size-%d-%d-%s", c.Size, i+1, verify.Hex(c.Root)[:16]))
-		if err := os.WriteFile(path, h, 0o600); err != nil {
-			return "", err
-		}
-	}
-	return dir, nil
 }
 
 // assemble writes a checkpoint with signatures.

@@ -1,4 +1,11 @@
 package node
 
-// liar is how tests make a node lie; every hook is nil in a real node.
-type liar struct{}
+import "github.com/hashicorp/raft"
+
+// liar is how tests make a node lie. Every hook is unset in a real node, and
+// nothing outside this package's tests can set one.
+type liar struct {
+	clockUnchecked bool                                // leads whatever the others' clocks say
+	roundless      bool                                // leads and has nothing cosigned
+	transport      func(raft.Transport) raft.Transport // what Raft sends goes through it
+}

@@ -6,14 +6,15 @@ import "github.com/prometheus/client_golang/prometheus"
 const Version = "0.1.0-dev"
 
 type metrics struct {
-	registry     *prometheus.Registry
-	refusals     *prometheus.CounterVec
-	skipped      *prometheus.CounterVec
-	refusedHeads prometheus.Counter
-	cosigned     prometheus.Counter
-	published    prometheus.Gauge
-	treeSize     prometheus.Gauge
-	roundSeconds prometheus.Histogram
+	registry       *prometheus.Registry
+	refusals       *prometheus.CounterVec
+	skipped        *prometheus.CounterVec
+	refusedHeads   prometheus.Counter
+	refusedEntries prometheus.Counter
+	cosigned       prometheus.Counter
+	published      prometheus.Gauge
+	treeSize       prometheus.Gauge
+	roundSeconds   prometheus.Histogram
 }
 
 func newMetrics() *metrics {
@@ -25,6 +26,8 @@ func newMetrics() *metrics {
 			Name: "milepost_skipped_records_total", Help: "Records of ledger entries that the state machine refused, by error code."}, []string{"code"}),
 		refusedHeads: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "milepost_refused_heads_total", Help: "Tree heads refused because this node's own tree has another root: look at the log at once."}),
+		refusedEntries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "milepost_refused_entries_total", Help: "Ledger entries that this node refused to store: from the future, or not decodable."}),
 		cosigned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "milepost_cosigned_heads_total", Help: "Tree heads that this node cosigned."}),
 		published: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -35,6 +38,6 @@ func newMetrics() *metrics {
 			Name: "milepost_cosign_round_seconds", Help: "Time from a new tree head to its quorum of cosignatures, in seconds, on the leader.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13)}),
 	}
-	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.cosigned, m.published, m.treeSize, m.roundSeconds)
+	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.published, m.treeSize, m.roundSeconds)
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ type peer struct {
 	old  uint64        // size that the peer cosigned last, as far as known; guarded by busy
 
 	mu     sync.Mutex
-	outbox map[pushKind][]byte // newest head of each kind still to be sent
+	outbox [pushKinds][]byte // newest head of each kind still to be sent
 	wake   chan struct{}
 }
 
@@ -33,22 +34,26 @@ type pushKind int
 const (
 	pushPublished pushKind = iota // satisfies the policy
 	pushOwn                       // what this node cosigned
+	pushKinds
 )
 
 func newPeer(id string, client *Client) *peer {
-	return &peer{id: id, client: client, busy: make(chan struct{}, 1), outbox: map[pushKind][]byte{}, wake: make(chan struct{}, 1)}
+	return &peer{id: id, client: client, busy: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 }
 
 // cosign asks the peer to cosign a head (C2SP tlog-witness add-checkpoint).
 // When the peer's newest size is another than assumed it says so, and is
-// asked once more.
-func (p *peer) cosign(ctx context.Context, n *Node, view *log.View, checkpoint []byte) (certs.Sig, error) {
+// asked once more. While the peer is busy with an earlier head it waits until
+// decided ends.
+func (p *peer) cosign(decided context.Context, n *Node, view *log.View, checkpoint []byte) (certs.Sig, error) {
 	select {
 	case p.busy <- struct{}{}:
 		defer func() { <-p.busy }()
-	case <-ctx.Done():
-		return certs.Sig{}, ctx.Err()
+	case <-decided.Done():
+		return certs.Sig{}, decided.Err()
 	}
+	ctx, cancel := context.WithTimeout(n.ctx, roundTimeout)
+	defer cancel()
 	for try := 0; ; try++ {
 		body := formatCosignRequest(&cosignRequest{p.old, n.consistency(view, p.old), checkpoint})
 		data, err := p.client.do(ctx, http.MethodPost, "/add-checkpoint", nil, body)
@@ -94,7 +99,7 @@ func parseCosignRequest(body []byte) (*cosignRequest, error) {
 		return bad("no blank line")
 	}
 	lines := strings.Split(head, "\n")
-	if len(lines) > 65 {
+	if len(lines) > 1+63 {
 		return bad("over 63 proof lines")
 	}
 	r := &cosignRequest{checkpoint: []byte(checkpoint)}
@@ -126,25 +131,56 @@ func (p *peer) push(kind pushKind, note []byte) {
 	}
 }
 
-// run sends what is in the outbox until ctx ends.
-func (p *peer) run(ctx context.Context) {
+// run sends what is in the outbox until ctx ends. What did not arrive is sent
+// again, later and later, unless a newer head takes its place.
+func (p *peer) run(ctx context.Context, log *slog.Logger) {
+	var pause time.Duration
+	again := time.NewTimer(0)
+	again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.wake:
+		case <-again.C:
 		}
-		p.mu.Lock()
-		out := p.outbox
-		p.outbox = map[pushKind][]byte{}
-		p.mu.Unlock()
-		for _, note := range out {
-			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-			// A peer that is down gets the next one.
-			p.client.do(ctx, http.MethodPost, "/v1/heads", nil, note)
-			cancel()
+		if p.flush(ctx, log) {
+			pause = 0
+			continue
+		}
+		pause = min(max(2*pause, 100*time.Millisecond), 5*time.Second)
+		again.Reset(pause)
+	}
+}
+
+// flush reports whether everything arrived.
+func (p *peer) flush(ctx context.Context, log *slog.Logger) bool {
+	p.mu.Lock()
+	out := p.outbox
+	p.outbox = [pushKinds][]byte{}
+	p.mu.Unlock()
+	all := true
+	for kind, note := range out {
+		if note == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		_, err := p.client.do(ctx, http.MethodPost, "/v1/heads", nil, note)
+		cancel()
+		switch {
+		case err == nil:
+		case isOutage(err):
+			all = false
+			p.mu.Lock()
+			if p.outbox[kind] == nil {
+				p.outbox[kind] = note
+			}
+			p.mu.Unlock()
+		default:
+			log.Error("a node refuses a head of this one", "by", p.id, "err", err)
 		}
 	}
+	return all
 }
 
 // ask fetches the peer's clock: how far it is ahead of this node's.

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -17,7 +16,6 @@ const (
 	maxQueued   = 16384                // records waiting; more are answered 503
 	maxWait     = 5 * time.Millisecond // that a batch waits for more records while another is under way
 	maxInFlight = 2                    // batches between proposal and answer
-	stuckAfter  = 10 * time.Second     // a leader whose own entry finds no majority for so long ends
 )
 
 // Outcomes that are no refusal: the client may send the same bytes again.
@@ -30,8 +28,8 @@ var (
 // item is one record on its way through the pool.
 type item struct {
 	rec  *record.Record
-	done chan<- answer
-	slot int // position in the submission
+	done chan<- answer // has room for the answers of all items that share it
+	slot int           // position in the submission
 }
 
 type answer struct {
@@ -41,16 +39,17 @@ type answer struct {
 }
 
 // pool gathers records into batches and proposes them: at once when idle,
-// else when a batch is full or has waited long enough. One goroutine owns
-// the batch being filled.
+// else when a batch is full or has waited long enough and one of the few
+// places in flight is free. One goroutine owns the batch being filled.
 type pool struct {
 	in      chan item
 	propose func(*proposal) (*batchResult, error) // blocks until applied
 	now     func() time.Time
+	ended   chan struct{} // closed when run has returned
 }
 
 func newPool(propose func(*proposal) (*batchResult, error), now func() time.Time) *pool {
-	return &pool{in: make(chan item, maxQueued), propose: propose, now: now}
+	return &pool{in: make(chan item, maxQueued), propose: propose, now: now, ended: make(chan struct{})}
 }
 
 // submit puts records into the pool and waits for the answers of all. The
@@ -69,6 +68,8 @@ func (p *pool) submit(ctx context.Context, recs []*record.Record) ([]answer, err
 			case p.in <- item{r, done, i}:
 			case <-ctx.Done():
 				return nil, errUnknown
+			case <-p.ended:
+				return nil, errUnknown
 			}
 		}
 	}
@@ -79,59 +80,80 @@ func (p *pool) submit(ctx context.Context, recs []*record.Record) ([]answer, err
 			answers[a.slot] = a
 		case <-ctx.Done():
 			return nil, errUnknown
+		case <-p.ended:
+			return nil, errUnknown
 		}
 	}
 	return answers, nil
 }
 
-// run fills batches until ctx ends. The first record of a batch never waits
-// longer than maxWait behind the batches under way.
-func (p *pool) run(ctx context.Context) {
-	free := make(chan struct{}, maxInFlight)
-	idle := make(chan struct{}, 1)
-	var next []item
-	size := 0
-	var timer <-chan time.Time
-	send := func() {
-		items := next
-		next, size, timer = nil, 0, nil
-		free <- struct{}{} // waits while maxInFlight are under way
-		go func() {
-			p.settle(items)
-			<-free
-			select {
-			case idle <- struct{}{}:
-			default:
-			}
-		}()
+// filling is the batch being filled, and the record that did not fit.
+type filling struct {
+	items []item
+	bytes int
+	extra *item
+}
+
+func (f *filling) add(it item) {
+	if len(f.items) > 0 && f.bytes+len(it.rec.Note) > maxBatchBytes {
+		f.extra = &it
+		return
 	}
+	f.items = append(f.items, it)
+	f.bytes += len(it.rec.Note)
+}
+
+func (f *filling) full() bool {
+	return f.extra != nil || len(f.items) >= maxBatchRecords || f.bytes >= maxBatchBytes
+}
+
+// take empties the batch; the record that did not fit begins the next.
+func (f *filling) take() []item {
+	items, extra := f.items, f.extra
+	*f = filling{}
+	if extra != nil {
+		f.add(*extra)
+	}
+	return items
+}
+
+// run fills batches until ctx ends. While all places are taken it goes on
+// filling: a larger batch costs less than another one.
+func (p *pool) run(ctx context.Context) {
+	defer close(p.ended)
+	freed := make(chan struct{}, maxInFlight)
+	inFlight := 0
+	var next filling
+	due := time.NewTimer(maxWait) // runs while next holds records and is not overdue
+	due.Stop()
+	overdue := false
 	for {
+		in := p.in
+		if next.full() {
+			in = nil
+		}
+		empty := len(next.items) == 0
 		select {
 		case <-ctx.Done():
 			return
-		case it := <-p.in:
-			if size+len(it.rec.Note) > maxBatchBytes && len(next) > 0 {
-				send()
+		case it := <-in:
+			next.add(it)
+		case <-freed:
+			inFlight--
+		case <-due.C:
+			overdue = true
+		}
+		if empty && len(next.items) > 0 {
+			due.Reset(maxWait)
+		}
+		for len(next.items) > 0 && inFlight < maxInFlight && (next.full() || overdue || inFlight == 0 && len(p.in) == 0) {
+			items := next.take()
+			overdue = false
+			if due.Stop(); len(next.items) > 0 {
+				due.Reset(maxWait)
 			}
-			next = append(next, it)
-			size += len(it.rec.Note)
-			switch {
-			case len(next) == maxBatchRecords || size >= maxBatchBytes:
-				send()
-			case len(free) == 0 && len(p.in) == 0:
-				send()
-			case timer == nil:
-				timer = time.After(maxWait)
-			}
-		case <-idle:
-			if len(next) > 0 && len(free) == 0 {
-				send()
-			}
-		case <-timer:
-			timer = nil
-			if len(next) > 0 {
-				send()
-			}
+			inFlight++
+			go func() { p.settle(items); freed <- struct{}{} }()
 		}
 	}
 }
@@ -163,41 +185,35 @@ func (p *pool) settle(items []item) {
 
 // proposeRaft hands a batch to Raft and waits until it is applied here.
 func (n *Node) proposeRaft(p *proposal) (*batchResult, error) {
-	r := n.currentRaft()
-	if r == nil || r.State() != raft.Leader {
+	run := n.raftRun.Load()
+	if run == nil || run.raft.State() != raft.Leader {
 		return nil, errNoLeader
 	}
-	if err := n.clock.ok(); err != nil {
+	if err := n.checkClock(run); err != nil {
 		return nil, err
 	}
 	data := p.batch.encode()
 	n.state.own.Store(&data[0], p)
 	defer n.state.own.Delete(&data[0])
-	future := r.Apply(data, time.Second)
+	future := run.raft.Apply(data, time.Second)
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }() // it has no context, and may never answer after a shutdown
-	timer := time.NewTimer(stuckAfter)
-	defer timer.Stop()
 	select {
 	case err := <-done:
 		switch {
 		case err == nil:
-			return future.Response().(*batchResult), nil
+			if res, ok := future.Response().(*batchResult); ok {
+				return res, nil
+			}
+			return nil, errUnknown // the tree can't be written, and this node ends
 		case errors.Is(err, raft.ErrEnqueueTimeout):
 			return nil, errBusy
-		case errors.Is(err, raft.ErrNotLeader):
+		case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
 			return nil, errNoLeader // it was never in this node's ledger
 		default:
 			return nil, errUnknown
 		}
-	case <-timer.C:
-		if r.State() == raft.Leader {
-			// Heartbeats renew the lease of a leader whose entries nobody
-			// stores, so Raft would never step down by itself.
-			n.fail(fmt.Errorf("an own entry found no majority for %s: the other nodes refuse or cannot store it", stuckAfter))
-		}
-		return nil, errUnknown
-	case <-n.done:
+	case <-run.ending:
 		return nil, errUnknown
 	}
 }

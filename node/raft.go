@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,12 +9,12 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
 )
@@ -25,6 +26,7 @@ const (
 	raftLease        = 500 * time.Millisecond
 	raftFirstTimeout = 600 * time.Millisecond
 	transportTimeout = 30 * time.Second // covers one whole AppendEntries on a slow line
+	stuckAfter       = 10 * time.Second // a leader whose own entry finds no majority for so long ends
 )
 
 // ledgerNotes is the tree's way to the bytes of records: they are stored
@@ -53,27 +55,38 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 		}
 		return n.state.bound.Load()
 	}
-	cfg.Committed = func() uint64 {
-		if r := n.currentRaft(); r != nil {
-			return r.CommitIndex()
-		}
-		return 0
-	}
+	cfg.Committed = n.commitIndex
 	cfg.Check = n.checkEntry
 	cfg.Failed = func(err error) {
 		var refused *entryRefusal
-		if errors.As(err, &refused) {
-			n.log.Error("refused to store a ledger entry", "err", err)
-			select {
-			case n.restartRaft <- struct{}{}:
-			default:
-			}
+		if code := fault.Code(err); !errors.As(err, &refused) && code != "ledger_order" && code != "ledger_entry" {
+			// A disk that failed once can't be trusted with the next write; and
+			// who is to rewrite what is final must not go on without a person.
+			n.fail(fmt.Errorf("ledger: %w", err))
 			return
 		}
-		// A disk that failed once can't be trusted with the next write.
-		go n.fail(fmt.Errorf("ledger: %w", err))
+		n.metrics.refusedEntries.Inc()
+		n.log.Error("refused to store a ledger entry", "err", err)
+		select {
+		case n.refused <- struct{}{}:
+		default:
+		}
 	}
 	return store.Open(filepath.Join(n.dir, "raft.db"), cfg)
+}
+
+// commitIndex is the highest index known to be committed, which a Raft that
+// was started again has yet to learn.
+func (n *Node) commitIndex() uint64 {
+	if run := n.raftRun.Load(); run != nil {
+		for c := run.raft.CommitIndex(); ; {
+			known := n.committed.Load()
+			if c <= known || n.committed.CompareAndSwap(known, c) {
+				break
+			}
+		}
+	}
+	return n.committed.Load()
 }
 
 // entryRefusal is why a ledger entry is not stored here.
@@ -96,6 +109,16 @@ func (n *Node) checkEntry(l *raft.Log) error {
 	return nil
 }
 
+// failApply is what the state machine calls when the tree can't be written.
+// It holds Raft up until that is told to end, so that nobody takes the entry
+// for applied.
+func (n *Node) failApply(err error) {
+	n.fail(err)
+	if run := n.raftRun.Load(); run != nil {
+		<-run.ending
+	}
+}
+
 // appliedState tells Raft where the tree stands, in place of a snapshot.
 func appliedState(tree *log.Log) (store.Applied, error) {
 	var a store.Applied
@@ -107,9 +130,26 @@ func appliedState(tree *log.Log) (store.Applied, error) {
 	return a, nil
 }
 
+// raftRun is Raft from one start to its end.
+type raftRun struct {
+	raft      *raft.Raft
+	transport *raft.NetworkTransport
+	ending    chan struct{} // closed once it has been told to shut down
+}
+
+var errStopping = fault.New("stopping", "", "the node is stopping").WithHint("send it to another node")
+
 // startRaft starts Raft on the open stores, also after a refusal to store an
 // entry, when Raft's idea of its last index can't be trusted any more.
 func (n *Node) startRaft() error {
+	n.raftLife.Lock()
+	defer n.raftLife.Unlock()
+	n.lifeMu.Lock()
+	ended := n.ended
+	n.lifeMu.Unlock()
+	if ended {
+		return errStopping
+	}
 	cfg := raft.DefaultConfig()
 	cfg.LocalID = raft.ServerID(n.id)
 	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = raftFirstTimeout, raftFirstTimeout, raftLease
@@ -117,98 +157,163 @@ func (n *Node) startRaft() error {
 	cfg.TrailingLogs, cfg.SnapshotThreshold = math.MaxUint64, math.MaxUint64
 	cfg.SnapshotInterval = 24 * time.Hour
 	cfg.NoSnapshotRestoreOnStart = true
-	cfg.MaxAppendEntries = 2 // entries are large, and Raft queues up to 128 rounds of them
+	cfg.MaxAppendEntries = 4 // entries are large, and Raft queues many rounds of them
 	cfg.BatchApplyCh = true
 	cfg.NoLegacyTelemetry = true
 	cfg.Logger = raftLogger(n.log)
-	n.ledger.Throttle(true)
-	layer := n.port.Raft()
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: layer, MaxPool: 4, Timeout: transportTimeout, Logger: cfg.Logger,
+		Stream: n.port.Raft(), MaxPool: 4, Timeout: transportTimeout, Logger: cfg.Logger,
 	})
-	cache, err := raft.NewLogCache(32, n.ledger)
+	r, err := n.newRaft(cfg, transport)
 	if err != nil {
+		transport.Close()
 		return err
 	}
-	snapshots := store.Snapshots{Applied: func() (store.Applied, error) { return appliedState(n.tree) }}
-	has, err := raft.HasExistingState(n.ledger, n.ledger, snapshots)
-	if err != nil {
-		return fmt.Errorf("read the ledger: %w", err)
-	}
-	if !has {
-		if err := raft.BootstrapCluster(cfg, n.ledger, n.ledger, snapshots, transport, n.firstConfiguration()); err != nil {
-			return fmt.Errorf("begin the ledger: %w", err)
-		}
-	}
-	r, err := raft.NewRaft(cfg, n.state, cache, n.ledger, snapshots, transport)
-	if err != nil {
-		return fmt.Errorf("start Raft: %w", err)
-	}
-	n.raftMu.Lock()
-	n.raft, n.transport = r, transport
-	n.raftMu.Unlock()
+	n.ledger.Throttle(true)
+	run := &raftRun{r, transport, make(chan struct{})}
+	n.raftRun.Store(run)
 	if n.timeout > raftFirstTimeout {
-		go n.relax(r)
+		n.spawn(func() { n.relax(run) })
 	}
 	return nil
 }
 
+func (n *Node) newRaft(cfg *raft.Config, transport raft.Transport) (*raft.Raft, error) {
+	if n.lie.transport != nil {
+		transport = n.lie.transport(transport)
+	}
+	cache, err := raft.NewLogCache(32, n.ledger)
+	if err != nil {
+		return nil, err
+	}
+	snapshots := store.Snapshots{Applied: func() (store.Applied, error) { return appliedState(n.tree) }}
+	has, err := raft.HasExistingState(n.ledger, n.ledger, snapshots)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	if !has {
+		if err := raft.BootstrapCluster(cfg, n.ledger, n.ledger, snapshots, transport, n.firstConfiguration()); err != nil {
+			return nil, fmt.Errorf("begin the ledger: %w", err)
+		}
+	}
+	r, err := raft.NewRaft(cfg, n.state, cache, n.ledger, snapshots, transport)
+	if err != nil {
+		return nil, fmt.Errorf("start Raft: %w", err)
+	}
+	return r, nil
+}
+
 // relax gives Raft its final timeouts once there is a leader.
-func (n *Node) relax(r *raft.Raft) {
+func (n *Node) relax(run *raftRun) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for addr, _ := r.LeaderWithID(); addr == ""; addr, _ = r.LeaderWithID() {
+	for addr, _ := run.raft.LeaderWithID(); addr == ""; addr, _ = run.raft.LeaderWithID() {
 		select {
 		case <-tick.C:
-		case <-n.done:
+		case <-run.ending:
 			return
 		}
 	}
-	c := r.ReloadableConfig()
+	c := run.raft.ReloadableConfig()
 	c.HeartbeatTimeout, c.ElectionTimeout = n.timeout, n.timeout
-	if err := r.ReloadConfig(c); err != nil {
+	if err := run.raft.ReloadConfig(c); err != nil {
 		n.log.Warn("raft keeps its first timeouts", "err", err)
 	}
 }
 
-func (n *Node) stopRaft() {
-	n.raftMu.Lock()
-	r, t := n.raft, n.transport
-	n.raft, n.transport = nil, nil
-	n.raftMu.Unlock()
-	if r == nil {
-		return
+// stopRaft reports whether Raft has ended, so that another may be started on
+// the same stores.
+func (n *Node) stopRaft() bool {
+	n.raftLife.Lock()
+	defer n.raftLife.Unlock()
+	run := n.raftRun.Load()
+	if run == nil {
+		return true
 	}
-	n.ledger.Throttle(false) // a state machine that is stopped no longer drains what is stored
+	n.commitIndex()
+	n.raftRun.Store(nil)
+	// Raft's main loop may be waiting in StoreLogs for the state machine.
+	n.ledger.Throttle(false)
+	future := run.raft.Shutdown()
+	close(run.ending) // and the state machine for this, if it has failed
 	done := make(chan struct{})
-	go func() { r.Shutdown().Error(); close(done) }()
+	go func() { future.Error(); close(done) }()
+	ended := false
 	select {
 	case <-done:
+		ended = true
 	case <-time.After(10 * time.Second):
 		n.log.Warn("raft does not stop")
 	}
-	t.Close()
+	run.transport.Close()
+	return ended
 }
 
-// superviseRaft restarts Raft after refusals, at most once a second.
+// superviseRaft looks after Raft once the ledger has refused something. If
+// that came in the middle of a truncation, Raft goes on with a wrong idea of
+// its last index, and only starting it again helps.
 func (n *Node) superviseRaft() {
 	for {
 		select {
 		case <-n.done:
 			return
-		case <-n.restartRaft:
+		case <-n.refused:
 		}
-		n.stopRaft()
+		if !n.raftAdrift() {
+			continue
+		}
+		n.log.Warn("raft is started again, its last index is not the ledger's any more")
+		err := fmt.Errorf("raft cannot be started again: the old one does not stop")
+		if n.stopRaft() {
+			err = n.startRaft()
+		}
+		if err != nil {
+			n.fail(err)
+			return
+		}
 		select {
 		case <-n.done:
 			return
-		case <-time.After(time.Second):
+		case <-time.After(time.Second): // at most once a second
 		}
-		if n.stopping.Load() {
+	}
+}
+
+// raftAdrift compares Raft's cached last index with the ledger's. It may say
+// so wrongly while an entry is just being stored, which costs a restart.
+func (n *Node) raftAdrift() bool {
+	run := n.raftRun.Load()
+	last, err := n.ledger.LastIndex()
+	return run != nil && (err != nil || run.raft.LastIndex() != last)
+}
+
+// watch ends a leader whose entries find no majority: heartbeats renew its
+// lease though nobody stores what it sends, so Raft would never step down by
+// itself.
+func (n *Node) watch(ctx context.Context) {
+	tick := time.NewTicker(n.stuckAfter / 20)
+	defer tick.Stop()
+	var commit, term uint64
+	since := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
 			return
+		case <-tick.C:
 		}
-		if err := n.startRaft(); err != nil {
-			n.fail(err)
+		run := n.raftRun.Load()
+		if run == nil || run.raft.State() != raft.Leader {
+			since = time.Now()
+			continue
+		}
+		c, t, last := run.raft.CommitIndex(), run.raft.CurrentTerm(), run.raft.LastIndex()
+		if c >= last || c != commit || t != term {
+			commit, term, since = c, t, time.Now()
+			continue
+		}
+		if time.Since(since) >= n.stuckAfter {
+			n.fail(fault.New("no_majority", "", fmt.Sprintf("an own entry found no majority for %s: the other nodes refuse or cannot store it", n.stuckAfter)).
+				WithHint("look into the other nodes' logs: they say what they refuse; is this node's clock right?"))
 			return
 		}
 	}
@@ -227,9 +332,10 @@ func (n *Node) firstConfiguration() raft.Configuration {
 }
 
 func (n *Node) currentRaft() *raft.Raft {
-	n.raftMu.RLock()
-	defer n.raftMu.RUnlock()
-	return n.raft
+	if run := n.raftRun.Load(); run != nil {
+		return run.raft
+	}
+	return nil
 }
 
 func (n *Node) leads() bool {
@@ -245,71 +351,6 @@ func (n *Node) leader() string {
 	}
 	_, id := r.LeaderWithID()
 	return string(id)
-}
-
-// nudger tells followers at once what is committed. Otherwise they would
-// learn it with the next AppendEntries, up to CommitTimeout later, and their
-// cosignatures would come that late.
-type nudger struct {
-	mu   sync.Mutex
-	busy map[raft.ServerID]bool
-	next map[raft.ServerID]*raft.AppendEntriesRequest // newest wins
-}
-
-// nudge sends every peer an empty AppendEntries that says that the entry
-// just committed is. Its previous entry is that same entry, with that
-// entry's own term, so that a follower which lacks it merely refuses; zeroes
-// would be a heartbeat. The reply is of no interest.
-func (n *Node) nudge(last *raft.Log) {
-	n.raftMu.RLock()
-	r, t := n.raft, n.transport
-	n.raftMu.RUnlock()
-	if r == nil {
-		return
-	}
-	term := r.CurrentTerm()
-	if r.State() != raft.Leader || r.CurrentTerm() != term || term != last.Term {
-		return
-	}
-	local := raft.ServerAddress(n.address)
-	for _, s := range r.GetConfiguration().Configuration().Servers {
-		if string(s.ID) == n.id {
-			continue
-		}
-		n.nudges.send(t, s, &raft.AppendEntriesRequest{
-			RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(n.id), Addr: t.EncodePeer(raft.ServerID(n.id), local)},
-			Term:      last.Term, Leader: t.EncodePeer(raft.ServerID(n.id), local), //nolint:staticcheck // peers of protocol 3 still read it
-			PrevLogEntry: last.Index, PrevLogTerm: last.Term, LeaderCommitIndex: last.Index,
-		})
-	}
-}
-
-func (g *nudger) send(t *raft.NetworkTransport, s raft.Server, req *raft.AppendEntriesRequest) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.busy == nil {
-		g.busy, g.next = map[raft.ServerID]bool{}, map[raft.ServerID]*raft.AppendEntriesRequest{}
-	}
-	g.next[s.ID] = req
-	if g.busy[s.ID] {
-		return
-	}
-	g.busy[s.ID] = true
-	go func() {
-		for {
-			g.mu.Lock()
-			req := g.next[s.ID]
-			delete(g.next, s.ID)
-			if req == nil {
-				g.busy[s.ID] = false
-				g.mu.Unlock()
-				return
-			}
-			g.mu.Unlock()
-			var resp raft.AppendEntriesResponse
-			t.AppendEntries(s.ID, s.Address, req, &resp)
-		}
-	}()
 }
 
 // raftLogger sends Raft's log lines to ours, its chatter left out.

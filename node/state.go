@@ -16,6 +16,7 @@ import (
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
+	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
 )
@@ -33,17 +34,19 @@ type state struct {
 	tree   *log.Log
 	origin string
 
-	mu   sync.RWMutex // guards auth; written by apply only
+	mu   sync.RWMutex // guards auth against apply, which alone changes it
 	auth *verify.Authority
 	sigs *sigCache
 
-	own     sync.Map          // first byte of a proposal's data -> *proposal: this node's own, checked already
-	applied func(*log.View)   // told of each new view, after it is on disk
-	begin   func(*raft.Log)   // told at the start of each batch of entries
-	fatal   func(error)       // an error that must end the process; never returns to Raft
-	changed func([]string)    // subjects of authority that changed
-	skipped func(code string) // counts what the state machine refused
-	bound   atomic.Uint64     // newest Raft index applied and on disk
+	broken error // why nothing is applied any more; of the goroutine that applies
+
+	own     sync.Map                                  // first byte of a proposal's data -> *proposal: this node's own, checked already
+	applied func(*log.View)                           // told of each new view, after it is on disk
+	begin   func(*raft.Log)                           // told at the start of each batch of entries
+	fatal   func(error)                               // an error that must end the process
+	changed func([]string)                            // subjects of authority that changed
+	skipped func(entry uint64, pos int, reason error) // told of each record that the state machine refused
+	bound   atomic.Uint64                             // newest Raft index applied and on disk
 }
 
 // outcome is what became of one record of a batch.
@@ -71,7 +74,7 @@ type proposal struct {
 func openState(tree *log.Log, origin string) (*state, error) {
 	s := &state{tree: tree, origin: origin, sigs: newSigCache()}
 	s.auth = verify.NewAuthority(origin)
-	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(string) {}
+	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(uint64, int, error) {}
 	s.fatal = func(err error) { panic(err) }
 	err := tree.States(authorityState, func(key string, value []byte) error {
 		return s.auth.Decode(strings.TrimPrefix(key, authorityState), value)
@@ -116,14 +119,24 @@ func (s *state) withAuthority(fn func(*verify.Authority)) {
 	fn(s.auth)
 }
 
-// ApplyBatch implements raft.BatchingFSM: one transaction for all.
+// ApplyBatch implements raft.BatchingFSM: one transaction for all. After an
+// error nothing is ever applied again: the answers are that error, and the
+// node ends.
 func (s *state) ApplyBatch(entries []*raft.Log) []any {
-	s.begin(entries[len(entries)-1])
-	results, err := s.apply(entries)
-	if err != nil {
-		s.fatal(fmt.Errorf("apply ledger entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err))
+	if s.broken == nil {
+		s.begin(entries[len(entries)-1])
+		results, err := s.apply(entries)
+		if err == nil {
+			return results
+		}
+		s.broken = fmt.Errorf("apply ledger entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err)
+		s.fatal(s.broken)
 	}
-	return results
+	failed := make([]any, len(entries))
+	for i := range failed {
+		failed[i] = s.broken
+	}
+	return failed
 }
 
 // Apply implements raft.FSM; Raft calls ApplyBatch instead.
@@ -145,14 +158,12 @@ func (s *state) apply(entries []*raft.Log) ([]any, error) {
 		return nil, err
 	}
 	defer tx.Rollback() // nothing after Commit
-	s.mu.Lock()
 	results := make([]any, len(entries))
 	var changed []string
 	for i, e := range entries {
 		if e.Type == raft.LogConfiguration {
 			tx.SetConfiguration(append(binary.BigEndian.AppendUint64(nil, e.Index), e.Data...))
 		} else if results[i], err = s.applyEntry(tx, e, work[i], &changed); err != nil {
-			s.mu.Unlock()
 			return nil, err
 		}
 		tx.SetApplied(e.Index, e.Term)
@@ -160,10 +171,9 @@ func (s *state) apply(entries []*raft.Log) ([]any, error) {
 	for _, subject := range changed {
 		tx.PutState(authorityState+subject, s.auth.Encode(subject))
 	}
-	s.mu.Unlock()
 	view, err := tx.Commit()
 	if err != nil {
-		return nil, err
+		return nil, store.WriteError(err)
 	}
 	// On disk from here on. A crash before this line applies the same entries
 	// again, from the ledger, to the same end.
@@ -238,7 +248,7 @@ func (s *state) precheck(r *record.Record) bool {
 	return true
 }
 
-// check asks the authority, trusting the mark of precheck. Called with mu held.
+// check asks the authority, trusting the mark of precheck.
 func (s *state) check(r *record.Record, at verify.Place) error {
 	mark, _ := r.Checked.(checked)
 	return s.auth.Check(r, at, func(public, text, sig []byte) bool {
@@ -261,7 +271,7 @@ func (s *state) applyEntry(tx *log.Tx, e *raft.Log, p *proposal, changed *[]stri
 			return nil, err
 		}
 		if o.err != nil {
-			s.skipped(fault.Code(o.err))
+			s.skipped(e.Index, i, o.err)
 		}
 		added = added || o.err == nil && !o.present
 	}
@@ -307,6 +317,8 @@ func (s *state) applyRecord(tx *log.Tx, ledgerIndex uint64, pos int, r *record.R
 	if r.Type == "vehicle.created/1" {
 		tx.PutState(createdState+vehicle, []byte{1})
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if subject := s.auth.Apply(r, at); subject != "" {
 		*changed = append(*changed, subject)
 	}

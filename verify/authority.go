@@ -228,7 +228,7 @@ func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, si
 	case k == nil || k.Use != use:
 		return nil, fault.New("key_unknown", "", fmt.Sprintf("%s has no %s key %08x", m.Name, use, sig.ID))
 	case k.Index >= at.Index:
-		return nil, fault.New("key_early", "", fmt.Sprintf("key %s counts only after index %d", k.ID, k.Index))
+		return nil, keyEarly(k)
 	case k.Revoked != nil && k.Revoked.Index < at.Index:
 		return nil, fault.New("key_revoked", "", fmt.Sprintf("key %s was revoked at index %d (%s)", k.ID, k.Revoked.Index, k.Revoked.Reason))
 	case k.Actor != r.Actor:
@@ -237,6 +237,10 @@ func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, si
 		return nil, fault.New("signature", "", fmt.Sprintf("the signature by %s (key %s) does not fit the record", sig.Name, k.ID))
 	}
 	return k, nil
+}
+
+func keyEarly(k *Key) error {
+	return fault.New("key_early", "", fmt.Sprintf("key %s counts only after log index %d", k.ID, k.Index))
 }
 
 func (m *Member) key(id string) *Key {

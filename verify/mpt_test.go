@@ -161,6 +161,9 @@ func TestMPTInclusion(t *testing.T) {
 		if err := p.VerifyPresent(root, leaf.key, leaf.value); err != nil {
 			t.Errorf("%s: %v", v.Label, err)
 		}
+		if p.VerifyPresent(root, leaf.key, sha256.Sum256(leaf.value[:])) == nil {
+			t.Errorf("%s: it also proves another value", v.Label)
+		}
 		if p.VerifyAbsent(root, leaf.key) == nil {
 			t.Errorf("%s: a proof of presence also proves absence", v.Label)
 		}

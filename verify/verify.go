@@ -259,6 +259,12 @@ func (c *check) authority() error {
 			s.err = c.auth.checkUnknown(s.rec, at, certs.VerifyEd25519)
 		}
 	}
+	for i, s := range c.all {
+		// The replay knew no such key at that place; by now it may.
+		if k := c.auth.Key(s.rec); fault.Code(s.err) == "key_unknown" && k != nil && k.Use == UseRecord && k.Index > i {
+			s.err = keyEarly(k)
+		}
+	}
 	g := c.auth.Governance
 	c.rep.Governance = g
 	switch {

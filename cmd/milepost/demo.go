@@ -156,7 +156,7 @@ func (d *demo) load(ctx context.Context) error {
 		}
 		total += len(notes)
 	}
-	d.say("2. %d signed records of %d real cars go in (DVSA MOT history, OGL v3; corynissen/my-mpg, MIT), each", total, len(series))
+	d.say("2. %d signed records of %d real cars go in (DVSA, OGL v3; corynissen/my-mpg, MIT), each", total, len(series))
 	d.say("   through another firm's node: on a majority of disks and cosigned by the quorum before the answer.")
 	return nil
 }
@@ -242,7 +242,7 @@ func (d *demo) check() error {
 	if !rep.Verified {
 		return fmt.Errorf("the proof file does not verify: %w", rep.Failure)
 	}
-	d.say("   VERIFIED: all %d records up to tree size %d, none left out; cosigned by %d of %d, tolerates %d liar.", rep.Records, rep.Head.Size, rep.Head.Signed, rep.Head.Of, rep.Tolerates)
+	d.say("   VERIFIED: all %d records up to tree size %d, none left out; %d of %d signed, tolerates %d liar.", rep.Records, rep.Head.Size, rep.Head.Signed, rep.Head.Of, rep.Tolerates)
 	for _, line := range strings.Split(strings.TrimSuffix(render.Timeline(rep.Results), "\n"), "\n") {
 		d.say(" %s", strings.SplitN(line, "  entered ", 2)[0])
 	}
@@ -297,7 +297,14 @@ func (d *demo) forge() error {
 			return fmt.Errorf("a forgery passed: %s", f.what)
 		}
 		d.say("   %s", f.what)
-		d.say("     CAUGHT: %s", firstSentence(rep.Failure.Error(), subject))
+		var why *fault.Error
+		if !errors.As(rep.Failure, &why) {
+			return rep.Failure
+		}
+		d.say("     CAUGHT: %s", why.What)
+		if why.Hint != "" {
+			d.say("             %s", why.Hint)
+		}
 	}
 	d.say("")
 	d.say("All is in %s/. Next, try to cheat yourself, and look into a node's ledger:", d.dir)
@@ -305,16 +312,4 @@ func (d *demo) forge() error {
 	d.say("   milepost audit %s --policy %s", d.path("data/lyon"), d.path("trust.policy"))
 	d.say("(%.1f s)", time.Since(d.started).Seconds())
 	return nil
-}
-
-// firstSentence shortens a reason to what fits the screen of a demo.
-func firstSentence(s, subject string) string {
-	s = strings.TrimPrefix(s, subject+": ")
-	if i := strings.Index(s, ": the "); i > 0 {
-		s = s[:i]
-	}
-	if len(s) > 86 {
-		s = s[:85] + "…"
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -144,21 +145,37 @@ func New(cfg Config) (*Cluster, error) {
 	return &Cluster{Cluster: c, Nodes: map[string]*node.Node{}, cfg: cfg}, nil
 }
 
-// freePorts gives every node a port that was free a moment ago.
-func freePorts(c *node.Cluster) error {
-	var open []net.Listener
-	defer func() {
-		for _, l := range open {
-			l.Close()
+// handedOut are the ports that FreeAddress has given, which others in this
+// process may not have opened yet.
+var handedOut sync.Map
+
+// FreeAddress returns a port of loopback that was free a moment ago. It takes
+// none that the system gives to outgoing connections (from 32768 on Linux):
+// one of those could get it before the node does, or while the node is down.
+func FreeAddress() (string, error) {
+	const lowest, count = 10_000, 22_000
+	var last error
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(count))
+		if _, taken := handedOut.LoadOrStore(address, true); taken {
+			continue
 		}
-	}()
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			return address, l.Close()
+		}
+		last = err
+	}
+	return "", fmt.Errorf("find a free port: %w", last)
+}
+
+// freePorts gives every node a port.
+func freePorts(c *node.Cluster) (err error) {
 	for i := range c.Nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return fmt.Errorf("find a free port: %w", err)
+		c.Nodes[i].Listen = ""
+		if c.Nodes[i].Address, err = FreeAddress(); err != nil {
+			return err
 		}
-		open = append(open, l)
-		c.Nodes[i].Address, c.Nodes[i].Listen = l.Addr().String(), ""
 	}
 	return nil
 }

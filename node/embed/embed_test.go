@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node/embed"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
@@ -102,4 +104,30 @@ func TestReadingInProofOut(t *testing.T) {
 		t.Fatalf("report: %s", rep.Scope())
 	}
 	t.Log(rep.Scope())
+}
+
+// A port that another program holds is an error, and leaves nothing open: the
+// node can be started once the port is free.
+func TestPortIsTaken(t *testing.T) {
+	t.Parallel()
+	c, err := embed.New(embed.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	entry, err := c.Cluster.Node("lyon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", entry.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run("lyon"); fault.Code(err) != "listen" {
+		t.Errorf("a taken port: %v", err)
+	}
+	l.Close()
+	if err := c.Run("lyon"); err != nil {
+		t.Errorf("the port is free again: %v", err)
+	}
 }

@@ -163,7 +163,7 @@ func openError(err error) error {
 		strings.Contains(err.Error(), "file size too small"):
 		return corrupt("it is not a BoltDB file").Because(err)
 	}
-	return fmt.Errorf("open the ledger: %w", writeError(err))
+	return fmt.Errorf("open the ledger: %w", WriteError(err))
 }
 
 // checkWhole refuses a file that ends before its last page.
@@ -281,7 +281,7 @@ func (s *Store) update(fn func(*bolt.Tx) error) error {
 	// A commit that fails may have reached the disk or not, and BoltDB may
 	// show it to readers in either case. So this was the last write.
 	if err := tx.Commit(); err != nil {
-		err = fmt.Errorf("write to the ledger: %w", writeError(err))
+		err = fmt.Errorf("write to the ledger: %w", WriteError(err))
 		s.mu.Lock()
 		s.broken = err
 		s.mu.Unlock()
@@ -291,8 +291,12 @@ func (s *Store) update(fn func(*bolt.Tx) error) error {
 	return nil
 }
 
-// writeError gives a full disk its code. BoltDB hides some causes in text.
-func writeError(err error) error {
+// WriteError gives a full disk its code, disk_full, and returns any other error
+// of BoltDB as it is. BoltDB hides some causes in text.
+func WriteError(err error) error {
+	if err == nil {
+		return nil
+	}
 	for _, full := range []error{berrors.ErrMaxSizeReached, syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
 			return fault.New("disk_full", "", "the disk is full").Because(err).

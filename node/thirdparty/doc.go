@@ -5,8 +5,9 @@
 // What the tests show is that a stranger needs none of milepost's code to
 // check a tree head, a record's receipt, a proof of the index, the log's
 // tiles and a record's signature, and that an ordinary C2SP witness cosigns
-// the log. On the checking side they use the oracles alone; milepost's own
-// packages start the cluster, sign records and fetch what is to be checked.
+// the log. Milepost's own packages start the cluster, sign records and fetch
+// what is to be checked; what checks it is one of these, and the other way
+// round what these have made is checked by verify:
 //
 //   - filippo.io/torchwood: tree heads, cosignatures, tlog-proofs, policy,
 //     Merkle Patricia proofs, tiles, and litewitness, a witness in use;

@@ -10,6 +10,7 @@ require (
 	github.com/transparency-dev/tessera v1.0.4
 	golang.org/x/crypto v0.57.0
 	golang.org/x/mod v0.42.0
+	zombiezen.com/go/sqlite v1.4.2
 )
 
 require (
@@ -56,9 +57,11 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect
 	modernc.org/sqlite v1.52.0 // indirect
-	zombiezen.com/go/sqlite v1.4.2 // indirect
 )
 
 replace github.com/milepost-log/milepost => ../..
 
+// The witness of TestOutsideWitness. `go mod tidy` looks at the tests of its
+// packages too, for which it wants sigsum.org/sigsum-go; where that is not to
+// be had, `go mod tidy -e` gives the same result.
 tool filippo.io/torchwood/cmd/litewitness

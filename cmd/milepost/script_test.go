@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/node/embed"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"milepost": main})
+}
+
+// TestScripts runs the command line as a person would: each script in
+// testdata/script begins with the reason why it exists.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	example, err := filepath.Abs("../../cluster.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("EXAMPLE", example)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"freeports": freePorts, "ready": ready, "cluster": startCluster, "replace": replace, "maxlines": maxLines,
+		},
+	})
+}
+
+// cluster DIR starts the example cluster inside the test; the script's
+// commands reach it through DIR/cluster.toml.
+func startCluster(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	d := &demo{dir: dir}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c, err := embed.Start(ctx, embed.Config{Dir: dir, LastWord: d.writeCluster})
+	ts.Check(err)
+	ts.Defer(c.Stop)
+	ts.Setenv("MILEPOST_CONFIG", filepath.Join(dir, "cluster.toml"))
+}
+
+// freeports FROM TO copies a cluster file, with ports that are free.
+func freePorts(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	c, err := node.ParseCluster([]byte(text))
+	ts.Check(err)
+	for _, n := range c.Nodes {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		text = strings.ReplaceAll(text, n.Address, l.Addr().String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// ready CONFIG waits until every node of a cluster takes records.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	c, err := node.LoadCluster(ts.MkAbs(args[0]))
+	ts.Check(err)
+	deadline := time.Now().Add(30 * time.Second)
+	for _, n := range c.Nodes {
+		for {
+			client, err := c.Client(n.ID, "", nil)
+			ts.Check(err)
+			if _, err = client.Get(context.Background(), "/readyz"); err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("node %s does not become ready: %v", n.ID, err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// replace FILE OLD NEW rewrites a file once; OLD must be there.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o644))
+}
+
+// maxlines LINES COLUMNS checks the size of the last output.
+func maxLines(ts *testscript.TestScript, neg bool, args []string) {
+	var lines, cols int
+	fmt.Sscan(args[0], &lines)
+	fmt.Sscan(args[1], &cols)
+	out := strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n")
+	if len(out) > lines {
+		ts.Fatalf("%d lines, at most %d are wanted", len(out), lines)
+	}
+	for _, l := range out {
+		if n := len([]rune(l)); n > cols {
+			ts.Fatalf("a line of %d columns, at most %d are wanted: %s", n, cols, l)
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
+	"github.com/milepost-log/milepost/log"
+	"github.com/milepost-log/milepost/node/store"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// loadKeys reads the node's three keys and holds their names against the
+// genesis.
+func (n *Node) loadKeys(passphrase func() ([]byte, error)) error {
+	own := record.NodeName(n.origin, n.id)
+	read := func(use, name string) (*keyfile.Key, error) {
+		path := n.cluster.KeyPath("node/"+n.id, use)
+		k, err := keyfile.ReadKeyFile(path, passphrase)
+		if err == nil && (k.Use != use || k.Name != name) {
+			err = foreignKey(path, fmt.Sprintf("it is the %s key of %s, not the %s key of %s", k.Use, k.Name, use, name))
+		}
+		return k, err
+	}
+	k, err := read(keyfile.UseLog, n.origin)
+	if err != nil {
+		return err
+	}
+	if n.logSigner, err = k.Signer(); err != nil {
+		return err
+	}
+	cosigner, err := read(keyfile.UseCosigner, own)
+	if err != nil {
+		return err
+	}
+	if n.cosigner, err = cosigner.Cosigner(n.now); err != nil {
+		return err
+	}
+	n.stamped = func(unixSeconds uint64) (certs.Signer, error) {
+		return cosigner.Cosigner(func() time.Time { return time.Unix(int64(unixSeconds), 0) })
+	}
+	if k, err = read(keyfile.UseTLS, own); err != nil {
+		return err
+	}
+	n.identity, err = k.TLS()
+	return err
+}
+
+// checkKeys holds the node's keys against those that the log, or before it
+// the genesis, registers: with others this node would be shut out by all, and
+// its signatures would count for nothing.
+func (n *Node) checkKeys() error {
+	v := n.nodesNow()[n.id]
+	if v == nil {
+		return fault.New("config", "node."+n.id, "the log knows no node of this id").WithHint("the founding file and cluster.toml must belong together")
+	}
+	for _, k := range []struct{ use, have, want string }{
+		{keyfile.UseLog, n.logSigner.VKey(), v.Log.VKey},
+		{keyfile.UseCosigner, n.cosigner.VKey(), v.Cosigner.VKey},
+		{keyfile.UseTLS, n.identity.Pin(), v.TLS.VKey},
+	} {
+		if k.have != k.want {
+			return foreignKey(n.cluster.KeyPath("node/"+n.id, k.use), "it is not the "+k.use+" key that the log has registered for this node")
+		}
+	}
+	return nil
+}
+
+func foreignKey(path, why string) error {
+	return fault.New("key_file", path, why).WithHint("the founding file and the keys must come from the same founding")
+}
+
+func (n *Node) openStores(maxSize int) (err error) {
+	if n.ledger, err = n.openLedger(store.Config{MaxSize: maxSize}); err != nil {
+		return err
+	}
+	n.tree, err = log.Open(filepath.Join(n.dir, "tree.db"), log.Config{Origin: n.origin, Ledger: ledgerNotes{n.ledger}, MaxSize: maxSize})
+	if err != nil {
+		return err
+	}
+	if err := n.checkLedger(); err != nil {
+		return err
+	}
+	st, err := openState(n.tree, n.origin)
+	if err != nil {
+		return err
+	}
+	st.applied = n.onView
+	st.begin = n.nudge
+	st.changed = n.onChanged
+	st.fatal = n.failApply
+	st.skipped = n.onSkipped
+	n.state = st
+	n.heads, err = openHeads(n.dir)
+	return err
+}
+
+// checkLedger refuses a raft.db that tree.db was not made from.
+func (n *Node) checkLedger() error {
+	index, term := n.tree.Applied()
+	first, err := n.ledger.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := n.ledger.LastIndex()
+	if err != nil {
+		return err
+	}
+	what := ""
+	if first > 1 || last < index {
+		what = fmt.Sprintf("the ledger holds entries %d to %d, the tree has taken %d", first, last, index)
+	} else if index > 0 {
+		e, err := n.ledger.Entry(index)
+		if err != nil {
+			return err
+		}
+		if e.Term != term {
+			what = fmt.Sprintf("entry %d of the ledger is of term %d, the tree has taken one of term %d", index, e.Term, term)
+		}
+	}
+	if what != "" {
+		return fault.New("ledger_short", n.dir, what).
+			WithHint("raft.db is not the one that tree.db was made from; restore both from one backup")
+	}
+	n.ledger.NoteApplied(index)
+	return nil
+}
+
+// resume takes up what was known before a restart.
+func (n *Node) resume() {
+	if v := n.tree.View(); v != nil {
+		n.heads.add(v)
+		n.metrics.treeSize.Set(float64(v.Size))
+	}
+	if note := n.heads.saved(); note != nil {
+		n.publish(note)
+	}
+}
+
+// onView is told of every new seal, once it is on disk.
+func (n *Node) onView(v *log.View) {
+	n.metrics.treeSize.Set(float64(v.Size))
+	n.heads.add(v.Hold())
+	n.pendMu.Lock()
+	waiting := len(n.pending) > 0
+	n.pendMu.Unlock()
+	if waiting {
+		n.spawn(n.settlePending)
+	}
+}
+
+// onSkipped is told of every record of the ledger that the state machine
+// refused. An honest leader has checked what it proposes, so this is rare: a
+// key that was revoked a moment before, or a leader that lies.
+func (n *Node) onSkipped(index uint64, pos int, err error) {
+	n.metrics.skipped.WithLabelValues(fault.Code(err)).Inc()
+	n.log.Warn("a record of the ledger is skipped", "entry", index, "position", pos, "code", fault.Code(err), "err", err)
+}
+
+// onChanged is told which histories of authority changed.
+func (n *Node) onChanged(subjects []string) {
+	for _, s := range subjects {
+		if s == record.Governance {
+			if err := n.loadPolicy(); err != nil {
+				n.fail(err)
+			}
+		}
+	}
+	n.cutRevoked()
+}
+
+// cutRevoked closes the connections of TLS keys that no longer count.
+func (n *Node) cutRevoked() {
+	var pins []string
+	n.state.withAuthority(func(a *verify.Authority) {
+		for _, m := range a.Members {
+			for _, k := range m.Keys {
+				if k.Use == verify.UseTLS && !k.Live() {
+					pins = append(pins, k.VKey)
+				}
+			}
+		}
+	})
+	for _, p := range pins {
+		n.port.CloseKey(p)
+	}
+}
+
+// refuseRevoked keeps revoked TLS keys from coming back. A key that nobody
+// ever registered is let in, to what is public.
+func (n *Node) refuseRevoked(pin string) (err error) {
+	n.state.withAuthority(func(a *verify.Authority) {
+		for _, m := range a.Members {
+			for _, k := range m.Keys {
+				if k.Use == verify.UseTLS && k.VKey == pin && !k.Live() {
+					err = fault.New("key_revoked", "", fmt.Sprintf("TLS key %s of %s was revoked", k.ID, m.Name))
+				}
+			}
+		}
+	})
+	return err
+}
+
+// loadPolicy takes the policy from the log, or from the genesis before that
+// is applied.
+func (n *Node) loadPolicy() error {
+	text := verify.PolicyText(n.founding.Genesis)
+	n.state.withAuthority(func(a *verify.Authority) {
+		if a.Governance != nil {
+			text = a.Governance.Policy
+		}
+	})
+	p, err := verify.ParsePolicy([]byte(text))
+	if err != nil {
+		return fmt.Errorf("policy in the log: %w", err)
+	}
+	n.policyNow.Store(p)
+	return nil
+}
+
+func (n *Node) policy() *verify.Policy { return n.policyNow.Load() }
+
+// openLog proposes the founding records, while this node leads, until they
+// are all on the log: the leader that proposed the genesis may have crashed
+// before the admissions.
+func (n *Node) openLog(ctx context.Context) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		missing := n.unfounded()
+		if len(missing) == 0 {
+			return
+		}
+		if n.leads() {
+			// Whether they were taken shows in the state; who led before may
+			// have done the same, and the second time is "already there".
+			answers, err := n.pool.submit(ctx, missing)
+			for i := range answers {
+				if o := answers[i].outcome; err == nil && o.err != nil && !isOutage(o.err) {
+					n.log.Error("a record of the founding was refused", "type", missing[i].Type, "err", o.err)
+					return // it will be the next time as well
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// unfounded lists the founding records that are not on the log yet.
+func (n *Node) unfounded() (missing []*record.Record) {
+	n.state.withAuthority(func(a *verify.Authority) {
+		for _, r := range n.founding.Records {
+			if r.Type == "log.genesis/1" && a.Governance == nil || r.Type != "log.genesis/1" && a.Members[r.Body.Get("name").Str] == nil {
+				missing = append(missing, r)
+			}
+		}
+	})
+	return missing
+}

@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+	"maps"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// nodesNow lists the nodes by id, from the log or, before it is there, from
+// the genesis.
+func (n *Node) nodesNow() map[string]*verify.Node {
+	nodes := map[string]*verify.Node{}
+	n.state.withAuthority(func(a *verify.Authority) {
+		if a.Governance != nil {
+			maps.Copy(nodes, a.Governance.Nodes)
+		}
+	})
+	if len(nodes) == 0 {
+		for _, g := range n.founding.Genesis.Body.Get("nodes").List {
+			id := g.Get("id").Str
+			nodes[id] = &verify.Node{
+				ID: id, Member: g.Get("member").Str, Address: g.Get("address").Str, TLS: verify.Key{VKey: g.Get("tls_key").Str},
+				Log: verify.Key{VKey: g.Get("log_key").Str}, Cosigner: verify.Key{VKey: g.Get("cosigner_key").Str},
+			}
+		}
+	}
+	return nodes
+}
+
+func (n *Node) foundingNode(pin string) *verify.Node {
+	for _, v := range n.nodesNow() {
+		if v.TLS.VKey == pin && v.TLS.Live() {
+			return v
+		}
+	}
+	return nil
+}
+
+func (n *Node) raftPeer(pin string) (string, bool) {
+	if v := n.foundingNode(pin); v != nil && v.ID != n.id {
+		return v.ID, true
+	}
+	return "", false
+}
+
+// addressOf is where a node is reached: cluster.toml goes before the log,
+// which says where the node was when it was registered.
+func (n *Node) addressOf(v *verify.Node) string {
+	if c, err := n.cluster.Node(v.ID); err == nil {
+		return c.Address
+	}
+	return v.Address
+}
+
+func (n *Node) pinOfAddress(addr raft.ServerAddress) (string, bool) {
+	for _, v := range n.nodesNow() {
+		if n.addressOf(v) == string(addr) {
+			return v.TLS.VKey, true
+		}
+	}
+	return "", false
+}
+
+// peers returns the other nodes, sorted by id.
+func (n *Node) peers() []*peer {
+	nodes := n.nodesNow()
+	n.peersMu.Lock()
+	defer n.peersMu.Unlock()
+	var out []*peer
+	for id, v := range nodes {
+		if id == n.id {
+			continue
+		}
+		p := n.peerMap[id]
+		if p == nil {
+			p = newPeer(id, NewClient(n.addressOf(v), v.TLS.VKey, n.identity, n.dial))
+			n.peerMap[id] = p
+			n.spawn(func() { p.run(n.ctx, n.log) })
+		}
+		out = append(out, p)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].id < out[j].id })
+	return out
+}
+
+// cosignPeers are the other nodes whose cosignature the policy counts.
+func (n *Node) cosignPeers() []*peer {
+	counted := map[string]bool{}
+	for _, w := range n.policy().Witnesses() {
+		counted[w.Key.Name()] = true
+	}
+	var out []*peer
+	for _, p := range n.peers() {
+		if counted[record.NodeName(n.origin, p.id)] {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (n *Node) leaderPeer() *peer {
+	id := n.leader()
+	for _, p := range n.peers() {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// askClocks asks the other nodes how far they are ahead of this one.
+func (n *Node) askClocks(ctx context.Context) []time.Duration {
+	var mu sync.Mutex
+	var out []time.Duration
+	var wg sync.WaitGroup
+	for _, p := range n.peers() {
+		wg.Go(func() {
+			if d, err := p.ask(ctx, n.now); err == nil {
+				mu.Lock()
+				out = append(out, d)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}

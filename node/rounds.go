@@ -1,0 +1,174 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/log"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
+)
+
+const (
+	roundTimeout = 3 * time.Second        // after which a round without quorum gives way to the next
+	roundRetry   = 250 * time.Millisecond // between rounds without quorum, and to look whether this node leads
+)
+
+// rounds runs while this node lives; whenever it leads and its tree has
+// outgrown the published head, or that head has grown old, it has one head
+// cosigned by all, and then the next.
+func (n *Node) rounds(ctx context.Context) {
+	for !n.lie.roundless {
+		newest, published, moved := n.heads.state()
+		old := published == 0
+		if h := n.heads.current(); h != nil {
+			old = n.now().Sub(h.time) > freshEvery || n.fresh.Load() > h.time.UnixNano()
+			h.view.Release()
+		}
+		if n.leads() && newest > 0 && (newest > published || old) {
+			if n.round(ctx) {
+				continue
+			}
+			// No quorum: the peers may be down. Wait a little.
+			moved = nil
+		}
+		retry := time.NewTimer(roundRetry)
+		select {
+		case <-ctx.Done():
+			retry.Stop()
+			return
+		case <-moved:
+		case <-n.wakeRounds:
+		case <-retry.C:
+		}
+		retry.Stop()
+	}
+}
+
+// cosigned is what one node answered in a round.
+type cosigned struct {
+	by  string
+	sig certs.Sig
+	err error
+}
+
+// round has the newest head cosigned and, with a quorum, publishes it. A
+// node that is slower than the quorum is not cut short: its answer is of no
+// more use, but the connection and the knowledge of its newest size are.
+func (n *Node) round(ctx context.Context) bool {
+	view := n.heads.newest()
+	if view == nil {
+		return false
+	}
+	defer view.Release()
+	start := time.Now()
+	c := verify.Checkpoint{Origin: n.origin, Size: view.Size, Root: view.Root}
+	logSig, err := n.logSigner.Sign([]byte(c.Text()))
+	if err != nil {
+		n.fail(err)
+		return false
+	}
+	checkpoint := assemble(c.Text(), logSig)
+	decided, end := context.WithTimeout(ctx, roundTimeout)
+	defer end()
+	policy := n.policy()
+	keys := map[string]certs.Verifier{}
+	for _, w := range policy.Witnesses() {
+		keys[w.Key.Name()] = w.Key
+	}
+	peers := n.cosignPeers()
+	answers := make(chan cosigned, len(peers)+1)
+	ask := func(id string, fn func() (certs.Sig, error)) {
+		hold := view.Hold()
+		if !n.spawn(func() {
+			defer hold.Release()
+			sig, err := fn()
+			if err == nil {
+				// A garbled signature, or a copy of another node's, would spoil
+				// the head for every verifier.
+				k := keys[record.NodeName(n.origin, id)]
+				if k == nil || sig.Name != k.Name() || sig.ID != k.ID() || !k.Verify([]byte(c.Text()), sig.Bytes) {
+					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
+				}
+			}
+			answers <- cosigned{id, sig, err}
+		}) {
+			hold.Release()
+		}
+	}
+	// The leader's own cosignature goes the way of all others.
+	ask(n.id, func() (certs.Sig, error) {
+		old := n.heads.lastCosigned()
+		return n.cosign(ctx, &cosignRequest{checkpoint: checkpoint, old: old, proof: n.consistency(view, old)})
+	})
+	for _, p := range peers {
+		ask(p.id, func() (certs.Sig, error) { return p.cosign(decided, n, view, checkpoint) })
+	}
+	sigs := []certs.Sig{logSig}
+	contradicted := 0
+	for range len(peers) + 1 {
+		select {
+		case a := <-answers:
+			if a.err != nil {
+				n.log.Warn("no cosignature", "of", a.by, "size", c.Size, "err", a.err)
+				if a.by != n.id && fault.Code(a.err) == "root_mismatch" {
+					contradicted++
+				}
+				continue
+			}
+			sigs = append(sigs, a.sig)
+		case <-decided.Done():
+			return false
+		}
+		if len(sigs)-1 < policy.Quorum() {
+			continue
+		}
+		note := assemble(c.Text(), sigs...)
+		if _, err := policy.Check(note, n.now()); err != nil {
+			continue
+		}
+		n.publish(note)
+		n.metrics.roundSeconds.Observe(time.Since(start).Seconds())
+		return true
+	}
+	if contradicted > len(peers)/2 && policy.Of()-contradicted < policy.Quorum() {
+		// Most others have another tree: it is this one that is wrong, and
+		// while it leads nothing can be acknowledged.
+		n.fail(fault.New("root_mismatch", "", fmt.Sprintf("%d other nodes have another root at size %d: this node's tree is wrong", contradicted, c.Size)).
+			WithHint("see what `milepost audit` says of the data directory; tree.db can be rebuilt from raft.db"))
+	}
+	return false
+}
+
+func (n *Node) consistency(view *log.View, from uint64) [][32]byte {
+	if from == 0 || from > view.Size {
+		return nil
+	}
+	p, err := view.Consistency(from)
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
+// publish takes a head that satisfies the policy, if the tree here is that
+// far, and tells the other nodes when this one leads.
+func (n *Node) publish(note []byte) {
+	h, err := n.policy().Check(note, n.now())
+	if err != nil {
+		return
+	}
+	asOf := time.Unix(h.CompleteAsOf, 0)
+	if !n.heads.publish(h.Size, note, asOf) {
+		return
+	}
+	n.metrics.published.Set(float64(h.Size))
+	if n.leads() {
+		for _, p := range n.peers() {
+			p.push(pushPublished, note)
+		}
+	}
+}
