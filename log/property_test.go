@@ -30,7 +30,7 @@ func TestLogProperty(t *testing.T) {
 		var views []held
 		release := func() {
 			for _, h := range views {
-				h.then.check(t, h.view, 31)
+				h.then.check(t, h.view, 97)
 				h.view.Release()
 			}
 			views = nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,24 +27,27 @@ func (e *Contradiction) Error() string {
 }
 
 // contradiction: a head that a log key signed has another root than this
-// node's tree at that size. If two nodes stand behind it, the tree has forked
-// and this node stops with both heads kept. One node alone, which signs as
-// log and cosigner what no one else has, is a liar or has lost data: its head
-// is kept and refused, and it does not stop the others by it.
+// node's tree at that size. If two nodes stand behind that root, on one note
+// or on several, the tree has forked and this node stops with both heads
+// kept. One node alone, which signs as log and cosigner what no one else has,
+// is a liar or has lost data: its head is kept and refused, and it does not
+// stop the others by it.
 func (n *Node) contradiction(from string, c *verify.Checkpoint, note *certs.Note, msg []byte) error {
 	n.metrics.refusedHeads.Inc()
-	behind := n.standBehind(note)
+	behind := n.against(c, n.standBehind(note))
 	n.log.Error("a tree head contradicts this node's tree", "from", from, "size", c.Size, "theirs", verify.Hex(c.Root), "signed_by", strings.Join(behind, " "))
 	if len(behind) < 2 {
 		n.keepRefused(msg)
 		return fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
 	}
-	n.contradicted.Do(func() {
+	// Another such head may come in while this one is being dealt with.
+	if n.contradicted.CompareAndSwap(false, true) {
 		n.stopping.Store(true) // it signs nothing more
 		own, err := n.ownCheckpoint(c.Size)
 		if err != nil {
-			n.fail(fmt.Errorf("this node's own head of size %d: %w", c.Size, err))
-			return
+			err = fmt.Errorf("this node's own head of size %d: %w", c.Size, err)
+			n.fail(err)
+			return err
 		}
 		dir, err := evidence(n.dir, "size", own, msg)
 		if err != nil {
@@ -51,7 +55,7 @@ func (n *Node) contradiction(from string, c *verify.Checkpoint, note *certs.Note
 		}
 		n.tellAll(own)
 		n.fail(&Contradiction{Size: c.Size, Evidence: dir})
-	})
+	}
 	return fault.New("contradiction", "", "two tree heads of one size exist; this node has stopped")
 }
 
@@ -65,6 +69,24 @@ func (n *Node) tellAll(head []byte) {
 		wg.Go(func() { p.client.do(ctx, http.MethodPost, "/v1/heads", nil, head) })
 	}
 	wg.Wait()
+}
+
+// against adds those who stand behind a foreign head to those who are known
+// to stand behind its root, and returns all.
+func (n *Node) against(c *verify.Checkpoint, signers []string) []string {
+	n.foreignMu.Lock()
+	defer n.foreignMu.Unlock()
+	at := c.Text()
+	known := n.foreign[at]
+	for _, s := range signers {
+		if !slices.Contains(known, s) {
+			known = append(known, s)
+		}
+	}
+	if len(n.foreign) < maxRefused || n.foreign[at] != nil {
+		n.foreign[at] = known
+	}
+	return known
 }
 
 // standBehind lists who signed a head, with any of their keys that the

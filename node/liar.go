@@ -6,6 +6,6 @@ import "github.com/hashicorp/raft"
 // nothing outside this package's tests can set one.
 type liar struct {
 	clockUnchecked bool                                // leads whatever the others' clocks say
-	roundless      bool                                // leads and has nothing cosigned
+	rounds         func() bool                         // whether to have heads cosigned while it leads
 	transport      func(raft.Transport) raft.Transport // what Raft sends goes through it
 }

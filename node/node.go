@@ -80,7 +80,9 @@ type Node struct {
 	pendMu  sync.Mutex
 	pending map[string][]byte // peer -> newest head that is ahead of the tree
 
-	contradicted sync.Once
+	foreignMu    sync.Mutex
+	foreign      map[string][]string // text of a head that is not this tree's -> who signed it
+	contradicted atomic.Bool
 
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -110,7 +112,7 @@ func Start(cfg Config) (n *Node, err error) {
 		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
 		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
-		peerMap: map[string]*peer{}, pending: map[string][]byte{}, done: make(chan struct{}),
+		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, done: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.log == nil {

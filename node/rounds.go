@@ -21,14 +21,14 @@ const (
 // outgrown the published head, or that head has grown old, it has one head
 // cosigned by all, and then the next.
 func (n *Node) rounds(ctx context.Context) {
-	for !n.lie.roundless {
+	for {
 		newest, published, moved := n.heads.state()
 		old := published == 0
 		if h := n.heads.current(); h != nil {
 			old = n.now().Sub(h.time) > freshEvery || n.fresh.Load() > h.time.UnixNano()
 			h.view.Release()
 		}
-		if n.leads() && newest > 0 && (newest > published || old) {
+		if n.leads() && newest > 0 && (newest > published || old) && (n.lie.rounds == nil || n.lie.rounds()) {
 			if n.round(ctx) {
 				continue
 			}

@@ -233,6 +233,17 @@ type Ref struct{ Type string }
 
 func (Ref) check(v jcs.Value, at string) error { return hexHash.check(v, at) }
 
+// KeyOrPin is a C2SP verifier key of a record or admin key, or the pin of a
+// TLS key; a verifier key has plus signs, a pin has none.
+type KeyOrPin struct{}
+
+func (KeyOrPin) check(v jcs.Value, at string) error {
+	if strings.Contains(v.Str, "+") {
+		return recordKey.check(v, at)
+	}
+	return Pin{}.check(v, at)
+}
+
 // Pin is a TLS public key: the lower-case hex of its SubjectPublicKeyInfo.
 type Pin struct{}
 
@@ -272,7 +283,7 @@ var (
 	hostPort  = Form{"a host and port such as node.example:7400", isHostPort}
 	name      = Form{"a name such as dealer.example/lyon", certs.ValidName}
 	digest    = Form{"base64 of 32 bytes", func(s string) bool { return isBase64(s, 32, 32) }}
-	proof     = Form{"base64 of a proof of possession", func(s string) bool { return isBase64(s, 64, 2420) }}
+	proof     = Form{"base64 of an Ed25519 or ML-DSA-44 signature", func(s string) bool { return isBase64(s, 64, 64) || isBase64(s, 2420, 2420) }}
 	nonce     = Form{"base64 of 16 bytes", func(s string) bool { return isBase64(s, 16, 16) }}
 	dayForm   = Form{"a date such as 2026-05-04", isDate}
 	timeForm  = Form{"a time such as 2026-05-04T10:12:00+02:00", func(s string) bool { _, err := ParseTime(s); return err == nil }}

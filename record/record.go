@@ -157,7 +157,7 @@ func (r *Record) checkEnvelope() error {
 			return badField("subjects", "they are not sorted, each once")
 		}
 		if _, err := SubjectClass(s); err != nil {
-			return err
+			return fault.New(fault.Code(err), fmt.Sprintf("subjects[%d]", i), err.Error()).WithHint(fault.Hint(err))
 		}
 	}
 	if underOrigin(r.Author, r.Origin) {

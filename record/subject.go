@@ -40,7 +40,7 @@ func SubjectClass(s string) (string, error) {
 		fallthrough
 	case "workshop", "access":
 		if _, err := ParseVIN(rest); err != nil {
-			return "", fault.New("subject", "", err.Error())
+			return "", fault.New("subject", "", err.Error()).WithHint(fault.Hint(err))
 		}
 		ok = true
 	case "campaign":

@@ -91,7 +91,7 @@ func init() {
 			Body: Object{
 				may("actor", actorID),
 				may("device", Object{need("kind", Enum{"telematics", "obd", "camera"}), may("vehicle", vinForm)}),
-				need("key", Text{4096}), need("name", name), proofs(1), prev,
+				need("key", KeyOrPin{}), need("name", name), proofs(1), prev,
 				need("use", Enum{"record", "admin", "tls"}),
 			},
 			Rule: checkKeyAdded,

@@ -81,7 +81,8 @@ func (c *check) include(p *TLogProof, where string) error {
 	head, err := p.CheckInclusion(LeafHash(c.file.Seal))
 	switch {
 	case err != nil:
-		return fault.New(fault.Code(err), where, "the seal is not in the tree").Because(err)
+		return fault.New(fault.Code(err), where, "the seal is not in the tree").Because(err).
+			WithHint("seal and tree head do not belong together")
 	case p.Index != c.seal.Index:
 		return fault.New("seal_index", where, fmt.Sprintf("the seal says that it is leaf %d, the proof is of leaf %d", c.seal.Index, p.Index))
 	case head.Origin != c.seal.Origin:

@@ -221,7 +221,7 @@ func (c *check) histories() error {
 		}
 		value := HistoryValue(uint64(len(entries)), HistoryRoot(entries))
 		if err := p.VerifyPresent(root, key, value); err != nil {
-			return fault.New("index_present", h.Subject, fmt.Sprintf("these %d records are not the complete, unchanged history that the log sealed", len(entries))).Because(err)
+			return c.diagnose(h, fault.New("index_present", h.Subject, fmt.Sprintf("these %d records are not the complete, unchanged history that the log sealed", len(entries))).Because(err))
 		}
 	}
 	return c.times()
@@ -242,6 +242,19 @@ func (c *check) times() error {
 		}
 	}
 	return nil
+}
+
+// diagnose adds to the refusal of a history what gave it away, where that can
+// be told: a record whose own signature does not fit was changed; where all
+// fit, records were left out, added, moved or redated.
+func (c *check) diagnose(h FileHistory, refusal *fault.Error) error {
+	c.authority() // as far as it goes
+	for _, e := range h.Entries {
+		if s := c.all[e.Index]; s != nil && s.err != nil {
+			return refusal.WithHint(fmt.Sprintf("look at the record at log index %d: %v", e.Index, s.err))
+		}
+	}
+	return refusal.WithHint("every record shown fits its signature, so some were left out, added, moved or redated")
 }
 
 // authority is step 4: replay of who may write, in log order, giving every

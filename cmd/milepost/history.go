@@ -42,8 +42,12 @@ func historyCommand() *cli.Command {
 				}
 				results = append(results, verify.Result{Index: e.Index, Time: e.Time, Record: r, Verdict: verify.Valid})
 			}
-			fmt.Fprintf(c.App.Writer, "%s: %d records up to tree size %d, as node %s says (no proof)\n\n%s",
-				subject, len(results), h.Size, s.client.Address, render.Timeline(results))
+			count := "1 record"
+			if len(results) != 1 {
+				count = fmt.Sprintf("%d records", len(results))
+			}
+			fmt.Fprintf(c.App.Writer, "%s: %s up to tree size %d, as the node at %s says (no proof)\n\n%s",
+				subject, count, h.Size, s.client.Address, render.Timeline(results))
 			return nil
 		},
 	}

@@ -1,0 +1,210 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/milepost-log/milepost/node/store"
+)
+
+// What the tests of package node_test, which may use node/embed, need from
+// the inside: lies, short cuts, and a look at what is on disk.
+
+// Lies is what a test may have a node do.
+type Lies struct {
+	ClockUnchecked bool
+	Rounds         func() bool // whether it has heads cosigned; nil for always
+	Transport      func(raft.Transport) raft.Transport
+}
+
+// Lie makes a node lie.
+func (c *Config) Lie(l Lies) {
+	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, transport: l.Transport}
+}
+
+// StuckAfter shortens the time after which a leader without majority ends.
+func (c *Config) StuckAfter(d time.Duration) { c.stuckAfter = d }
+
+// Propose has the ledger take records that nobody has checked, as a lying
+// leader would, and returns what the state machine made of each.
+func (n *Node) Propose(at time.Time, notes ...[]byte) ([]error, error) {
+	return n.ProposeEntry(EncodeBatch(at, notes...))
+}
+
+// ProposeEntry is Propose with bytes of any kind.
+func (n *Node) ProposeEntry(data []byte) ([]error, error) {
+	r := n.currentRaft()
+	if r == nil {
+		return nil, errNoLeader
+	}
+	f := r.Apply(data, time.Second)
+	if err := f.Error(); err != nil {
+		return nil, err
+	}
+	res, ok := f.Response().(*batchResult)
+	if !ok {
+		return nil, fmt.Errorf("the answer is %v", f.Response())
+	}
+	errs := make([]error, len(res.records))
+	for i, o := range res.records {
+		errs[i] = o.err
+	}
+	return errs, nil
+}
+
+// EncodeBatch writes a ledger entry.
+func EncodeBatch(at time.Time, notes ...[]byte) []byte {
+	return (&batch{time: at.UnixMilli(), notes: notes}).encode()
+}
+
+// TreeHead is the newest seal's.
+func (n *Node) TreeHead() (size uint64, root [32]byte) {
+	if v := n.heads.newest(); v != nil {
+		defer v.Release()
+		return v.Size, v.Root
+	}
+	return 0, root
+}
+
+// Ledger returns the last index of the ledger and of what is committed.
+func (n *Node) Ledger() (last, committed uint64) {
+	last, _ = n.ledger.LastIndex()
+	return last, n.commitIndex()
+}
+
+// LeadershipTo asks the leader that n is to hand over to another node.
+func (n *Node) LeadershipTo(id string) error {
+	r := n.currentRaft()
+	if r == nil {
+		return errNoLeader
+	}
+	c, err := n.cluster.Node(id)
+	if err != nil {
+		return err
+	}
+	return r.LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(c.Address)).Error()
+}
+
+// Consistency is the proof from a size to the newest seal.
+func (n *Node) Consistency(from uint64) [][32]byte {
+	v := n.heads.newest()
+	defer v.Release()
+	return n.consistency(v, from)
+}
+
+// CosignBody is the body of add-checkpoint.
+func CosignBody(old uint64, proof [][32]byte, checkpoint []byte) []byte {
+	return formatCosignRequest(&cosignRequest{old, proof, checkpoint})
+}
+
+// DoctorLedger rewrites the raft.db of a node that is down: a note becomes
+// another in the entry that holds it. Everything that derives from it is
+// deleted, so that the node builds a tree of the doctored ledger.
+func DoctorLedger(dir string, old, doctored []byte) error {
+	path := filepath.Join(dir, "raft.db")
+	if err := os.Rename(path, path+".true"); err != nil {
+		return err
+	}
+	from, err := store.Open(path+".true", store.Config{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := store.Open(path, store.Config{})
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	for _, key := range []string{"CurrentTerm", "LastVoteTerm", "LastVoteCand"} {
+		v, err := from.Get([]byte(key))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = to.Set([]byte(key), v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	found := false
+	last, _ := from.LastIndex()
+	for i := uint64(1); i <= last; i++ {
+		e, err := from.Entry(i)
+		if err != nil {
+			return err
+		}
+		if e.Type == raft.LogCommand && bytes.Contains(e.Data, old) {
+			b, err := decodeBatch(e.Data)
+			if err != nil {
+				return err
+			}
+			for j := range b.notes {
+				if bytes.Equal(b.notes[j], old) {
+					b.notes[j], found = doctored, true
+				}
+			}
+			e.Data = b.encode()
+		}
+		if err := to.StoreLog(e); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return errors.New("the note is not in the ledger")
+	}
+	return errors.Join(os.Remove(filepath.Join(dir, "tree.db")), os.Remove(filepath.Join(dir, "heads.db")))
+}
+
+// RootAt is the root of this node's tree at a size.
+func (n *Node) RootAt(size uint64) ([32]byte, error) {
+	v := n.heads.newest()
+	if v == nil {
+		return [32]byte{}, errStopping
+	}
+	defer v.Release()
+	return v.RootAt(size)
+}
+
+// SealTime is the log time of the newest seal.
+func (n *Node) SealTime() (time.Time, error) {
+	v := n.heads.newest()
+	if v == nil {
+		return time.Time{}, errStopping
+	}
+	defer v.Release()
+	return time.UnixMilli(v.Seal.Time), nil
+}
+
+// AskCosign makes the add-checkpoint call; proof is asked for the consistency
+// proof from the size that the node says it cosigned last.
+func (c *Client) AskCosign(ctx context.Context, checkpoint []byte, proof func(old uint64) [][32]byte) ([]byte, error) {
+	req := &cosignRequest{checkpoint: checkpoint}
+	data, err := c.do(ctx, "POST", "/add-checkpoint", nil, formatCosignRequest(req))
+	var old errOldSize
+	if errors.As(err, &old) {
+		req.old, req.proof = old.size, proof(old.size)
+		data, err = c.do(ctx, "POST", "/add-checkpoint", nil, formatCosignRequest(req))
+	}
+	return data, err
+}
+
+// PushHead tells a node of a tree head.
+func (c *Client) PushHead(ctx context.Context, head []byte) error {
+	_, err := c.do(ctx, "POST", "/v1/heads", nil, head)
+	return err
+}
+
+// Raw makes any request and returns the whole answer.
+func (c *Client) Raw(req *http.Request) (*http.Response, error) {
+	req.URL.Scheme, req.URL.Host = "https", c.Address
+	return c.http.Do(req)
+}
