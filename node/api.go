@@ -153,7 +153,7 @@ var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "not_found": 404, "no_record": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
-	"unknown": 504, "disk_full": 507, "internal": 500, "origin": 404, "log_key_missing": 403,
+	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
 }
 
 // refuse writes an error in its one shape. What is internal is logged and

@@ -43,7 +43,7 @@ func (n *Node) cosign(ctx context.Context, req *cosignRequest) (certs.Sig, error
 		return none, err
 	}
 	if c.Origin != n.origin {
-		return none, fault.New("origin", "", "this node cosigns only "+n.origin)
+		return none, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
 	}
 	logSig, ok := n.logSignature(note)
 	if !ok {

@@ -22,7 +22,7 @@ func (n *Node) takeHead(from string, msg []byte) error {
 		return err
 	}
 	if c.Origin != n.origin {
-		return fault.New("origin", "", "a head of another log: "+c.Origin)
+		return fault.New("log_unknown", "", "a head of another log: "+c.Origin)
 	}
 	if _, ok := n.logSignature(note); !ok {
 		return fault.New("log_key_missing", "", "no log key of the policy signed this head")

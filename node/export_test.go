@@ -22,12 +22,13 @@ import (
 type Lies struct {
 	ClockUnchecked bool
 	Rounds         func() bool // whether it has heads cosigned; nil for always
+	MaxTree        int         // bytes of tree.db
 	Transport      func(raft.Transport) raft.Transport
 }
 
 // Lie makes a node lie.
 func (c *Config) Lie(l Lies) {
-	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, transport: l.Transport}
+	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, transport: l.Transport}
 }
 
 // StuckAfter shortens the time after which a leader without majority ends.
@@ -172,6 +173,16 @@ func (n *Node) RootAt(size uint64) ([32]byte, error) {
 	}
 	defer v.Release()
 	return v.RootAt(size)
+}
+
+// Find looks a record up in the newest tree.
+func (n *Node) Find(hash [32]byte) (index uint64, ok bool, err error) {
+	v := n.heads.newest()
+	if v == nil {
+		return 0, false, errStopping
+	}
+	defer v.Release()
+	return v.Find(hash)
 }
 
 // SealTime is the log time of the newest seal.

@@ -7,5 +7,6 @@ import "github.com/hashicorp/raft"
 type liar struct {
 	clockUnchecked bool                                // leads whatever the others' clocks say
 	rounds         func() bool                         // whether to have heads cosigned while it leads
+	maxTree        int                                 // bytes that tree.db may take; 0 for Config.MaxSize
 	transport      func(raft.Transport) raft.Transport // what Raft sends goes through it
 }

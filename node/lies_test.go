@@ -197,7 +197,7 @@ func TestFollowerRefusesForeignRoot(t *testing.T) {
 	// Of another log, or signed by no log key.
 	foreign := bytes.Replace(c.checkpoint(size, root, leader), []byte("milepost.example/demo"), []byte("milepost.example/dema"), 1)
 	_, err = c.askCosign(leader, follower, foreign, none)
-	refused(t, err, "origin")
+	refused(t, err, "log_unknown")
 	unsigned := append([]byte(c.checkpointText(size, root)+"\n"), "— nobody.example AAAAAAAA\n"...)
 	_, err = c.askCosign(leader, follower, unsigned, none)
 	refused(t, err, "log_key_missing")

@@ -79,6 +79,9 @@ func (n *Node) openStores(maxSize int) (err error) {
 	if n.ledger, err = n.openLedger(store.Config{MaxSize: maxSize}); err != nil {
 		return err
 	}
+	if n.lie.maxTree > 0 {
+		maxSize = n.lie.maxTree
+	}
 	n.tree, err = log.Open(filepath.Join(n.dir, "tree.db"), log.Config{Origin: n.origin, Ledger: ledgerNotes{n.ledger}, MaxSize: maxSize})
 	if err != nil {
 		return err

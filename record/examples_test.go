@@ -89,6 +89,11 @@ func testNode(id string) jcs.Value {
 		"log_key", testKey(testOrigin, "log "+id).VKey(), "member", testAuthor, "tls_key", testPin("tls "+id))
 }
 
+var testRules = obj("calendars", []jcs.Value{obj("days_off", []string{"2026-12-25"}, "id", "utc", "weekend", []jcs.Value{jcs.Number(7)}, "zone", "UTC")},
+	"cases", obj("answer_days", 14), "central_support", "maker.example", "judgement", obj("static_days", 300),
+	"rights", []jcs.Value{obj("read", []string{"V"}, "type", "odometer.reading/1", "write", []string{"DLR"})},
+	"types", []string{"odometer.reading/1"}, "version", 1)
+
 // examples is one example of every type that has every field that it may
 // have. A new type is not tested before it has one here.
 var examples = map[string]struct {
@@ -100,10 +105,7 @@ var examples = map[string]struct {
 		"feature_level", 1, "founding", testFounding, "nodes", []jcs.Value{testNode("east"), testNode("west")},
 		"policy", []string{"# a policy"}, "pop", []string{testPop},
 		"predecessor", obj("origin", "milepost.example/old/"+strings.Repeat("0a", 20), "root", testHash, "size", 7), "prev", testHash,
-		"rules", obj("calendars", []jcs.Value{obj("days_off", []string{"2026-12-25"}, "id", "utc", "weekend", []jcs.Value{jcs.Number(7)}, "zone", "UTC")},
-			"cases", obj("answer_days", 14), "central_support", "maker.example", "judgement", obj("static_days", 300),
-			"rights", []jcs.Value{obj("read", []string{"V"}, "type", "odometer.reading/1", "write", []string{"DLR"})},
-			"types", []string{"odometer.reading/1"}, "version", 1))},
+		"rules", testRules)},
 	"node.added/1": {subject: Governance, body: testNode("east").With("policy", jcs.Texts([]string{"# a policy"})).
 		With("pop", jcs.Texts([]string{testPop})).With("prev", jcs.Text(testHash))},
 	"member.admitted/1": {subject: "member/" + testAuthor, body: obj(
@@ -119,6 +121,30 @@ var examples = map[string]struct {
 		}},
 	"key.revoked/1": {subject: "member/" + testAuthor, body: obj("key_id", "0123abcd", "name", testAuthor, "prev", testHash, "reason", "compromised", "since", "2026-05-04T08:00:00Z"),
 		also: []jcs.Value{obj("key_id", "0123abcd", "name", testAuthor, "prev", testHash, "reason", "lost")}},
+	"governors.changed/1": {subject: Governance, body: testFounding.With("nonce", jcs.Value{}).With("pop", jcs.Texts([]string{testPop})).With("prev", jcs.Text(testHash))},
+	"rules.published/1":   {subject: Governance, body: testRules.With("prev", jcs.Text(testHash))},
+	"node.changed/1": {subject: Governance, body: testNode("east").With("policy", jcs.Texts([]string{"# a policy"})).
+		With("pop", jcs.Texts([]string{testPop})).With("prev", jcs.Text(testHash))},
+	"node.removed/1":   {subject: Governance, body: obj("id", "east", "policy", []string{"# a policy"}, "prev", testHash, "reason", "left")},
+	"feature.raised/1": {subject: Governance, body: obj("level", 2, "prev", testHash)},
+	"log.closed/1":     {subject: Governance, body: obj("prev", testHash, "successor", "milepost.example/next/"+strings.Repeat("0a", 20))},
+	"member.changed/1": {subject: "member/" + testAuthor, body: obj(
+		"calendar", "utc", "country", "FR", "documents_checked", []string{"register"}, "kind", []string{"DLR", "PTI"}, "legal_name", "Garage de Lyon SA",
+		"name", testAuthor, "prev", testHash, "tax_id", testB64, "valid_from", "2026-01-01", "valid_to", "2027-01-01", "wmi", []string{"1N4"}, "zone", "Europe/Paris"),
+		also: []jcs.Value{obj("name", testAuthor, "zone", "UTC"), obj("name", testAuthor, "valid_from", "2026-01-01", "valid_to", "2026-01-01")}},
+	"member.suspended/1":  {subject: "member/" + testAuthor, body: obj("name", testAuthor, "prev", testHash, "reason", "unpaid")},
+	"member.reinstated/1": {subject: "member/" + testAuthor, body: obj("name", testAuthor, "prev", testHash)},
+	"role.granted/1":      {subject: "member/" + testAuthor, body: obj("actor", "fitter", "name", testAuthor, "prev", testHash, "role", "technician")},
+	"role.revoked/1":      {subject: "member/" + testAuthor, body: obj("actor", "fitter", "name", testAuthor, "prev", testHash, "role", "technician")},
+	"access.granted/1": {subject: "access/" + testVIN, body: obj("basis", "ownership_papers", "documents_checked", []string{"registration"}, "expires", "2026-06-03T08:00:00Z",
+		"from", "2020-01-01", "grantee", obj("secret_sha256", testHash), "purpose", "purchase", "reading_ref", testHash, "to", "2026-12-31", "types", []string{"odometer.reading/1"}),
+		also: []jcs.Value{
+			obj("basis", "presence", "expires", "2026-06-03T08:00:00Z", "grantee", obj("member", "inspect.example"), "purpose", "inspection", "reading_ref", testHash, "types", "all"),
+			obj("basis", "order_of_court", "expires", "2026-06-03T08:00:00Z", "from", "2020-01-01", "grantee", obj("member", "inspect.example"), "purpose", "court", "to", "2020-01-01", "types", "all"),
+		}},
+	"access.revoked/1": {subject: "access/" + testVIN, body: obj("grant", testHash)},
+	"access.used/1": {subject: "access/" + testVIN, body: obj("authentication", "grant_link", "grant", testHash, "size", 4711, "types", "all"),
+		also: []jcs.Value{obj("authentication", "tls", "grant", testHash, "size", 1, "types", []string{"odometer.reading/1", "service.visit/1"})}},
 	"vehicle.created/1": {subject: "vehicle/" + testVIN, body: obj("body", "hatchback", "country", "JP", "first_registration", "2013-05-01", "fuel", "electric",
 		"imported", true, "make", "Nissan", "model", "Leaf", "model_year", 2013, "odometer_digits", 6, "odometer_unit", "SMI"),
 		also: []jcs.Value{obj("imported", false, "make", "Nissan", "model", "Leaf")}},

@@ -103,6 +103,11 @@ func wrong(k Kind) map[string]jcs.Value {
 		return map[string]jcs.Value{"no text": jcs.Text(""), "capitals": jcs.Text(strings.ToUpper(testPin("x"))), "a hash": jcs.Text(testHash), "a number": jcs.Number(1)}
 	case Ref:
 		return map[string]jcs.Value{"no text": jcs.Text(""), "capitals": jcs.Text(strings.ToUpper(testHash)), "63 digits": jcs.Text(testHash[1:]), "a number": jcs.Number(1)}
+	case OrAll:
+		return map[string]jcs.Value{"another word": jcs.Text("some"), "an empty list": jcs.Array(), "a number": jcs.Number(1)}
+	case OneOf:
+		return map[string]jcs.Value{"a list": jcs.Array(), "text": jcs.Text("x"), "none of them": jcs.Make(), "another one": obj("aside", "x"),
+			"two of them": obj(k[0].Name, "dealer.example", k[1].Name, testHash)}
 	case List:
 		return map[string]jcs.Value{"an empty list": jcs.Array(), "an object": jcs.Make()}
 	case Object, Map, anyObject:

@@ -104,6 +104,36 @@ func join(at, name string) string {
 	return at + "." + name
 }
 
+// OneOf is an object that has exactly one of a few fields.
+type OneOf []Field
+
+func (o OneOf) check(v jcs.Value, at string) error {
+	if err := expect(v, at, jcs.Object); err != nil {
+		return err
+	}
+	if len(v.Obj) == 1 {
+		for _, f := range o {
+			if f.Name == v.Obj[0].Name {
+				return f.Kind.check(v.Obj[0].Value, join(at, f.Name))
+			}
+		}
+	}
+	return badField(at, "exactly one of these is expected: %s", Object(o).names())
+}
+
+// All is the word that stands for everything where an OrAll is expected.
+const All = "all"
+
+// OrAll is the word all, or a value of another kind.
+type OrAll struct{ Of Kind }
+
+func (o OrAll) check(v jcs.Value, at string) error {
+	if v.Kind == jcs.String && v.Str == All {
+		return nil
+	}
+	return o.Of.check(v, at)
+}
+
 // List is a list of Min to Max values of one kind. It is never empty.
 type List struct {
 	Of       Kind

@@ -197,6 +197,20 @@ func (r *Record) Subject(class string) string {
 	return ""
 }
 
+// Vehicle returns the subject vehicle/... of the vehicle that the record is
+// about, whichever of its histories it stands in, or "".
+func (r *Record) Vehicle() string {
+	for _, s := range r.Subjects {
+		switch class, rest, _ := strings.Cut(s, "/"); class {
+		case "vehicle":
+			return s
+		case "workshop", "access":
+			return VehicleSubject(rest)
+		}
+	}
+	return ""
+}
+
 // Lists reports whether the record belongs to a history.
 func (r *Record) Lists(subject string) bool {
 	for _, s := range r.Subjects {

@@ -15,7 +15,7 @@ type Type struct {
 	Name     string
 	Sentence string   // what it records, for a person
 	Subjects []string // class of each of its subjects, sorted
-	Writers  []string // v1 of the rules: kinds of member, DEV, any, GOV, admin
+	Writers  []string // v1 of the rules: kinds of member, KIND:role, DEV, NODE, any, GOV, admin
 	Fresh    string   // how soon it is expected on the log
 	Body     Object
 	// Say tells in a few words what a body records, and the mileage that it
@@ -33,6 +33,7 @@ const (
 	WriterGovernors = "GOV"   // the threshold of governors
 	WriterAdmin     = "admin" // an admin key of the member, or the governors
 	WriterDevice    = "DEV"   // a key bound to a device
+	WriterNode      = "NODE"  // a member that runs a node
 	WriterAny       = "any"   // any member
 )
 
@@ -157,8 +158,12 @@ func (t *Type) Value(field, text string) (jcs.Value, error) {
 		if f.Name != field {
 			continue
 		}
-		switch f.Kind.(type) {
-		case Whole, YesNo, List, Object, Map:
+		kind := f.Kind
+		if o, ok := kind.(OrAll); ok && text != All {
+			kind = o.Of
+		}
+		switch kind.(type) {
+		case Whole, YesNo, List, Object, Map, OneOf:
 			v, err := jcs.Read([]byte(text))
 			if err != nil {
 				return v, fault.New(fault.Code(err), "body."+field, err.Error())

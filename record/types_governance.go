@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -8,7 +9,11 @@ import (
 	"github.com/milepost-log/milepost/record/jcs"
 )
 
-var governor = Object{need("key", recordKey), need("name", name)}
+var (
+	governor       = Object{need("key", recordKey), need("name", name)}
+	governorList   = need("governors", listOf(governor, 32))
+	thresholdField = need("threshold", Whole{1, 32})
+)
 
 // The policy text has several lines, and text in JSON has none: it is the
 // list of its lines, each ended by a newline when written out.
@@ -23,7 +28,7 @@ var rules = Object{
 	may("central_support", name),
 	need("judgement", Map{Whole{0, jcs.MaxInt}}),
 	need("rights", listOf(Object{
-		need("read", listOf(Text{16}, 16)), need("type", typeName), need("write", listOf(Text{16}, 16)),
+		need("read", listOf(Text{16}, 16)), need("type", typeName), need("write", listOf(Text{24}, 16)),
 	}, 256)),
 	need("types", listOf(typeName, 256)),
 	need("version", Whole{1, 1 << 31}),
@@ -52,7 +57,7 @@ func init() {
 			Body: Object{
 				need("feature_level", Whole{1, 1 << 31}),
 				need("founding", Object{
-					need("governors", listOf(governor, 32)), need("nonce", nonce), need("threshold", Whole{1, 32}),
+					governorList, need("nonce", nonce), thresholdField,
 				}),
 				need("nodes", listOf(nodeFields, 32)),
 				need("policy", policyLines),
@@ -69,6 +74,7 @@ func init() {
 			Name: "node.added/1", Sentence: "the governors add a node",
 			Subjects: []string{Governance}, Writers: []string{WriterGovernors},
 			Body: append(append(Object{}, nodeFields...), need("policy", policyLines), proofs(3), prev),
+			Say:  func(b jcs.Value) (string, string) { return sayNode("add", b), "" },
 			Rule: func(r *Record) error { return checkNode(r, r.Body, "body") },
 		},
 		Type{
@@ -78,10 +84,13 @@ func init() {
 				need("admin_keys", List{Object{need("actor", actorID), need("key", recordKey)}, 2, 32}),
 				need("calendar", code), need("country", country), need("documents_checked", listOf(code, 32)),
 				need("keys", listOf(recordKey, 32)),
-				need("kind", listOf(Enum{"DLR", "MFR", "PTI", "INS", "FIN", "ARB", "FLT", "AUD"}, 8)),
+				need("kind", kinds),
 				need("legal_name", Text{200}), need("name", name), proofs(96), prev, may("tax_id", digest),
 				need("tls_keys", listOf(Pin{}, 32)), need("valid_from", dayForm), may("valid_to", dayForm),
 				may("wmi", listOf(wmi, 64)), need("zone", zoneName),
+			},
+			Say: func(b jcs.Value) (string, string) {
+				return fmt.Sprintf("admit %s, %s (%s)", b.Get("name").Str, b.Get("legal_name").Str, strings.Join(b.Get("kind").Strings(), ", ")), ""
 			},
 			Rule: checkMember,
 		},
@@ -94,6 +103,7 @@ func init() {
 				need("key", KeyOrPin{}), need("name", name), proofs(1), prev,
 				need("use", Enum{"record", "admin", "tls"}),
 			},
+			Say:  sayKeyAdded,
 			Rule: checkKeyAdded,
 		},
 		Type{
@@ -103,6 +113,7 @@ func init() {
 				need("key_id", keyID), need("name", name), prev,
 				need("reason", Enum{"retired", "lost", "compromised"}), may("since", utcForm),
 			},
+			Say: sayKeyRevoked,
 			Rule: func(r *Record) error {
 				if r.Body.Has("since") != (r.Body.Get("reason").Str == "compromised") {
 					return badField("body.since", "it stands with the reason compromised, and only then")
@@ -114,29 +125,8 @@ func init() {
 }
 
 func checkGenesis(r *Record) error {
-	founding := r.Body.Get("founding")
-	governors := founding.Get("governors").List
-	keys := map[string]bool{}
-	for i, g := range governors {
-		at := "body.founding.governors[" + strconv.Itoa(i) + "]"
-		// One key under two names would be one person with two votes.
-		v, err := certs.ParseVKey(g.Get("key").Str)
-		if err != nil {
-			return err
-		}
-		if keys[string(v.Public())] {
-			return badField(at+".key", "two governors have the same key")
-		}
-		keys[string(v.Public())] = true
-		if err := keyNamed(g.Get("key").Str, g.Get("name").Str, at+".key"); err != nil {
-			return err
-		}
-		if i > 0 && governors[i-1].Get("name").Str >= g.Get("name").Str {
-			return badField(at, "governors are sorted by name, each once")
-		}
-	}
-	if int(founding.Get("threshold").Int) > len(governors) {
-		return badField("body.founding.threshold", "there are only %d governors", len(governors))
+	if err := checkGovernors(r.Body.Get("founding"), "body.founding"); err != nil {
+		return err
 	}
 	nodes := r.Body.Get("nodes").List
 	for i, n := range nodes {
@@ -148,16 +138,45 @@ func checkGenesis(r *Record) error {
 			return err
 		}
 	}
-	return checkRules(r.Body.Get("rules"))
+	return checkRules(r.Body.Get("rules"), "body.rules")
+}
+
+// checkGovernors: sorted by name, each key named as its governor and held by
+// one of them alone, and not more of them needed than there are.
+func checkGovernors(v jcs.Value, at string) error {
+	governors := v.Get("governors").List
+	keys := map[string]bool{}
+	for i, g := range governors {
+		at := at + ".governors[" + strconv.Itoa(i) + "]"
+		// One key under two names would be one person with two votes.
+		key, err := certs.ParseVKey(g.Get("key").Str)
+		if err != nil {
+			return err
+		}
+		if keys[string(key.Public())] {
+			return badField(at+".key", "two governors have the same key")
+		}
+		keys[string(key.Public())] = true
+		if err := keyNamed(g.Get("key").Str, g.Get("name").Str, at+".key"); err != nil {
+			return err
+		}
+		if i > 0 && governors[i-1].Get("name").Str >= g.Get("name").Str {
+			return badField(at, "governors are sorted by name, each once")
+		}
+	}
+	if int(v.Get("threshold").Int) > len(governors) {
+		return badField(at+".threshold", "there are only %d governors", len(governors))
+	}
+	return nil
 }
 
 // checkRules: nothing is said twice, for then it would matter which counts.
-func checkRules(rules jcs.Value) error {
+func checkRules(rules jcs.Value, at string) error {
 	once := func(field string, values []jcs.Value, name func(jcs.Value) string) error {
 		seen := map[string]bool{}
 		for i, v := range values {
 			if n := name(v); seen[n] {
-				return badField("body.rules."+field+"["+strconv.Itoa(i)+"]", "%s stands there twice", n)
+				return badField(at+"."+field+"["+strconv.Itoa(i)+"]", "%s stands there twice", n)
 			} else {
 				seen[n] = true
 			}
@@ -189,6 +208,9 @@ func checkMember(r *Record) error {
 	owner := r.Body.Get("name").Str
 	if underOrigin(owner, r.Origin) {
 		return badField("body.name", "a name at or below the origin belongs to the log itself")
+	}
+	if err := checkPeriod(r.Body, "valid_from", "valid_to"); err != nil {
+		return err
 	}
 	actors := map[string]bool{}
 	for i, a := range r.Body.Get("admin_keys").List {

@@ -116,6 +116,23 @@ func TestBridgesThatDoNotHold(t *testing.T) {
 	}
 }
 
+// The bridge to a policy that is none stops there, whatever the log says of
+// the record.
+func TestABridgeToNoPolicy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ policy, code, says string }{
+		{"log nobody\nquorum none\n", "bridge < policy_form < key_form", "the record's policy is malformed"},
+		{emptyWorld(t, cast{"milepost.example/other", fullCast.governors, 2, fullCast.hosts}).policy, "bridge", "the new policy is of another log: milepost.example/other/"},
+	} {
+		w := newWorld(t)
+		i := w.addHost(w.newHost("fifth"), c.policy)
+		w.seal()
+		f := w.file(vinA)
+		f.Bridges = [][]byte{w.receipt(i, len(w.leaves), w.signers()...)}
+		refused(t, f.Bytes(), w.options(), c.code, c.says)
+	}
+}
+
 func flipped(w *world, b []byte) []byte { return flip(w, b, w.hosts[1].cosigner) }
 
 // Whoever has stolen the keys of former nodes can't lead a newer policy back

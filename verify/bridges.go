@@ -75,8 +75,9 @@ func (c *check) head() error {
 	return nil
 }
 
-// include: the seal is where it says that it is, under a head of its own
-// log; and in the file's own proof it is the last leaf.
+// include: the seal is where it says that it is, and in the file's own proof
+// it is the last leaf. That the head is of the seal's log, Policy.Check has
+// told, since both are of the policy's.
 func (c *check) include(p *TLogProof, where string) error {
 	head, err := p.CheckInclusion(LeafHash(c.file.Seal))
 	switch {
@@ -85,8 +86,6 @@ func (c *check) include(p *TLogProof, where string) error {
 			WithHint("seal and tree head do not belong together")
 	case p.Index != c.seal.Index:
 		return fault.New("seal_index", where, fmt.Sprintf("the seal says that it is leaf %d, the proof is of leaf %d", c.seal.Index, p.Index))
-	case head.Origin != c.seal.Origin:
-		return fault.New("checkpoint_origin", where, "the checkpoint is of another log: "+head.Origin)
 	case where == "tlog_proof" && head.Size != c.seal.Index+1:
 		return fault.New("seal_last", where, fmt.Sprintf("the seal is leaf %d of a tree of %d: a later seal would cover more records", c.seal.Index, head.Size))
 	}

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	"github.com/milepost-log/milepost/verify"
@@ -27,6 +28,9 @@ var formCheats = []cheat{
 	{name: "an unknown field in a history", do: replaced(`,"subject":"governance"}`, `,"size":1,"subject":"governance"}`), code: "proof_form", says: "a field that does not belong there"},
 	{name: "no format", do: replaced(`"format":"milepost/proof@v1",`, ``), code: "proof_form", says: `"" is not milepost/proof@v1`},
 	{name: "another format", do: replaced(`"format":"milepost/proof@v1",`, `"format":"milepost/proof@v2",`), code: "proof_form", says: `"milepost/proof@v2" is not milepost/proof@v1`},
+	{name: "a subject that is none", do: replaced(`"subject":"vehicle/`+vinA+`","tlog_proof"`, `"subject":"vehicle/1N4
+X","tlog_proof"`), code: "proof_form < json_form", says: "character U+000A is not allowed"},
+	{name: "a subject of two lines", do: replaced(`"subject":"vehicle/`+vinA+`","tlog_proof"`, `"subject":"vehicle/1N4\nX","tlog_proof"`), code: "proof_form", says: "subject: not a proof file: \"1N4\\nX\" is not a VIN"},
 	{name: "no seal", do: doctored(func(w *world, f *verify.File) { f.Seal = nil }), code: "seal_form", says: "not a seal"},
 	{name: "a subject that is no text", do: replaced(`"subject":"vehicle/`+vinA+`","tlog_proof"`, `"subject":17,"tlog_proof"`), code: "proof_form", says: "a field that does not belong there, or lacks one"},
 	{name: "a note that is no text", do: func(w *world) []byte {
@@ -56,7 +60,17 @@ var formCheats = []cheat{
 		return append(b, bytes.Repeat([]byte("\n"), 64<<20+1-len(b))...)
 	}, code: "too_large", says: "at most 67108864 bytes"},
 	{name: "nesting without end", do: func(w *world) []byte { return []byte(strings.Repeat(`{"a":`, 1<<20) + "\n") }, code: "proof_form < json_form", says: "nested too deeply"},
-	{name: "two million empty lists", do: func(w *world) []byte { return []byte(`{"a":[` + strings.Repeat(`[],`, 2<<20) + "[]]}\n") }, code: "proof_form < json_form", says: "it holds too many values"},
+	{name: "a million empty lists", do: func(w *world) []byte { return []byte(`{"a":[` + strings.Repeat(`[],`, 1<<20) + "[]]}\n") }, code: "proof_form < json_form", says: "it holds too many values"},
+	{name: "more histories than may be", do: doctored(func(w *world, f *verify.File) {
+		f.Histories = nil
+		for i := range verify.MaxHistories + 1 {
+			f.Histories = append(f.Histories, verify.FileHistory{Subject: fmt.Sprintf("member/m%05d", i)})
+		}
+	}), code: "proof_form", says: "histories: not a proof file: at most 4096 are allowed"},
+	{name: "more entries than may be", do: func(w *world) []byte {
+		entries := strings.Repeat("{},", verify.MaxEntries) + "{}"
+		return []byte(`{"format":"milepost/proof@v1","histories":[{"entries":[` + entries + `],"index_proof":""}]}` + "\n")
+	}, code: "proof_form", says: "at most 131072 entries are allowed"},
 	{name: "an entry with note and hash", do: replaced(`{"index":16,`, `{"index":16,"leaf_hash":"`+strings.Repeat("0", 64)+`",`), code: "proof_form", says: "a note or a leaf hash, exactly one of them"},
 	{name: "an entry with neither note nor hash", do: replaced(`"entries":[{"index":0,`, `"entries":[{"index":0,"time":1},{"index":0,`), code: "proof_form", says: "a note or a leaf hash, exactly one of them"},
 	{name: "a hash in capitals", do: func(w *world) []byte {

@@ -88,6 +88,12 @@ var governanceCheats = []cheat{
 		w.live()
 		return w.file(vinA).Bytes()
 	}, code: "authority < no_genesis", says: "the first record of a log is its genesis"},
+	{name: "a log without a genesis", do: func(w *world) []byte {
+		w = emptyWorld(w.t, fullCast)
+		w.reading(dealer, vinA, 12, w.workshop(dealer))
+		w.seal()
+		return w.file(vinA).Bytes()
+	}, code: "authority", says: "the file holds no genesis record"},
 	{name: "a second genesis", do: lie(func(w *world) {
 		w.add(envelope{"log.genesis/1", w.govs[0].Name(), []string{"governance"}, w.genesis(), nil}, w.govs...)
 	}), code: "authority < genesis_place", says: "the log has its genesis already"},
@@ -114,11 +120,11 @@ var governanceCheats = []cheat{
 		return b.With("feature_level", jcs.Number(2))
 	}), code: "newer_needed", says: "the log is at feature level 2, this program at 1"},
 	{name: "a governance record of an unknown type", do: lie(func(w *world) {
-		w.add(envelope{"feature.raised/1", w.govs[0].Name(), []string{"governance"}, obj("level", 2, "prev", w.prev("governance")), nil}, two(w)...)
-	}), code: "newer_needed", says: "a record of type feature.raised/1 decides who may write"},
+		w.add(envelope{"senate.convened/1", w.govs[0].Name(), []string{"governance"}, obj("level", 2, "prev", w.prev("governance")), nil}, two(w)...)
+	}), code: "newer_needed", says: "a record of type senate.convened/1 decides who may write"},
 	{name: "a member record of an unknown type", do: lie(func(w *world) {
-		w.add(envelope{"member.suspended/1", w.govs[0].Name(), []string{"member/" + dealer}, obj("name", dealer, "prev", w.prev("member/"+dealer), "reason", "unpaid"), nil}, two(w)...)
-	}), code: "newer_needed", says: "a record of type member.suspended/1 decides who may write"},
+		w.add(envelope{"member.knighted/1", w.govs[0].Name(), []string{"member/" + dealer}, obj("name", dealer, "prev", w.prev("member/"+dealer), "reason", "unpaid"), nil}, two(w)...)
+	}), code: "newer_needed", says: "a record of type member.knighted/1 decides who may write"},
 
 	{name: "a member admitted by one governor of two", do: admitted(nil, nil, func(w *world) []certs.Signer { return w.govs[:1] }),
 		code: "authority < threshold", says: "exactly 2 governors sign this, here are 1 signatures"},

@@ -16,7 +16,7 @@ import (
 const (
 	MaxFile      = 64 << 20 // bytes
 	MaxHistories = 4096     // governance, the subject's, and one for each author
-	MaxEntries   = 1 << 18  // in all histories together
+	MaxEntries   = 1 << 17  // in all histories together; 64 MiB hold no more of the smallest records
 	MaxBridges   = 256
 )
 

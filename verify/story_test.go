@@ -377,5 +377,8 @@ func TestTheAgeOfAFile(t *testing.T) {
 func TestNoPolicyNoVerdict(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	refused(t, w.file(vinA).Bytes(), verify.Options{Now: start}, "policy_missing", "a trust policy is needed")
+	r := refused(t, w.file(vinA).Bytes(), verify.Options{Now: start}, "policy_missing", "a trust policy is needed")
+	if got := r.Scope(); got != "nothing is established" {
+		t.Error(got)
+	}
 }

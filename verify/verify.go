@@ -248,11 +248,15 @@ func (c *check) times() error {
 // be told: a record whose own signature does not fit was changed; where all
 // fit, records were left out, added, moved or redated.
 func (c *check) diagnose(h FileHistory, refusal *fault.Error) error {
-	c.authority() // as far as it goes
+	err := c.authority() // as far as it goes
+	c.rep.Governance = nil
 	for _, e := range h.Entries {
 		if s := c.all[e.Index]; s != nil && s.err != nil {
 			return refusal.WithHint(fmt.Sprintf("look at the record at log index %d: %v", e.Index, s.err))
 		}
+	}
+	if err != nil {
+		return refusal.WithHint(err.Error())
 	}
 	return refusal.WithHint("every record shown fits its signature, so some were left out, added, moved or redated")
 }

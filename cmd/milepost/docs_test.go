@@ -25,7 +25,7 @@ var codesOf = map[string][]string{
 }
 
 // passedOn are expressions that pass on the code of another error.
-var passedOn = regexp.MustCompile(`^fault\.Code\(.*\)$|^(e|[ar]\.Error)\.Code$`)
+var passedOn = regexp.MustCompile(`^fault\.Code\(.*\)$|\.Code$`)
 
 // source calls fn for every Go file of the program itself.
 func source(t *testing.T, fn func(path string, file *ast.File, fset *token.FileSet)) {
@@ -166,5 +166,45 @@ func TestErrorCodesAreDocumented(t *testing.T) {
 		if codes[code] == "" {
 			t.Errorf("the table of HTTP statuses has %s, which nothing makes", code)
 		}
+	}
+}
+
+// Every value in hex that docs/format.md quotes is one of the worked example,
+// which the tests of the room verify write anew.
+func TestFormatQuotesTheExample(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/format.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../../verify/testdata/example.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, l := range strings.Split(string(example), "\n") {
+		known[strings.TrimSpace(l)] = true
+	}
+	_, section, _ := strings.Cut(string(page), "\n## 12. ")
+	section, _, _ = strings.Cut(section, "\n## 13. ")
+	begins := regexp.MustCompile(`^ {4,}(\S.* =)( [0-9a-f]+)?$`)
+	digits := regexp.MustCompile(`^ {6,}[0-9a-f]+$`)
+	quoted := 0
+	lines := strings.Split(section, "\n")
+	for i, l := range lines {
+		m := begins.FindStringSubmatch(l)
+		if m == nil {
+			continue
+		}
+		value := strings.TrimSpace(m[2])
+		for j := i + 1; m[2] == "" && j < len(lines) && digits.MatchString(lines[j]); j++ {
+			value += strings.TrimSpace(lines[j])
+		}
+		if quoted++; !known[m[1]+" "+value] {
+			t.Errorf("docs/format.md quotes %s %s, which verify/testdata/example.txt does not have", m[1], value)
+		}
+	}
+	if quoted < 30 {
+		t.Errorf("only %d values are quoted in section 12", quoted)
 	}
 }
