@@ -34,9 +34,11 @@ var b64 = base64.StdEncoding.Strict()
 
 // Line returns the signature line with its newline.
 func (s Sig) Line() string {
-	raw := make([]byte, 4, 4+len(s.Bytes))
-	binary.BigEndian.PutUint32(raw, s.ID)
-	return sigPrefix + s.Name + " " + b64.EncodeToString(append(raw, s.Bytes...)) + "\n"
+	var room [4 + 64]byte
+	raw := append(binary.BigEndian.AppendUint32(room[:0], s.ID), s.Bytes...)
+	line := make([]byte, 0, len(sigPrefix)+len(s.Name)+1+b64.EncodedLen(len(raw))+1)
+	line = append(append(append(line, sigPrefix...), s.Name...), ' ')
+	return string(append(b64.AppendEncode(line, raw), '\n'))
 }
 
 // ParseNote reads a signed note of at most maxBytes with at most maxSigs
@@ -57,7 +59,8 @@ func ParseNote(msg []byte, maxBytes, maxSigs int) (*Note, error) {
 	if split < 0 {
 		return bad("no blank line between text and signatures")
 	}
-	text, sigs := string(msg[:split+1]), string(msg[split+2:])
+	whole := string(msg)
+	text, sigs := whole[:split+1], whole[split+2:]
 	for i := 0; i < len(text); i++ {
 		if text[i] < 0x20 && text[i] != '\n' {
 			return bad("control character 0x%02x at byte %d", text[i], i)
@@ -77,13 +80,13 @@ func ParseNote(msg []byte, maxBytes, maxSigs int) (*Note, error) {
 		if err != nil {
 			return bad("signature line %d %v", len(n.Sigs)+1, err)
 		}
+		if l := s.Line(); l[:len(l)-1] != line {
+			return bad("signature line %d is not in its one canonical form", len(n.Sigs)+1)
+		}
 		n.Sigs = append(n.Sigs, s)
 	}
 	if len(n.Sigs) == 0 {
 		return bad("it has no signature")
-	}
-	if !bytes.Equal(n.Bytes(), msg) {
-		return bad("it is not in its one canonical form")
 	}
 	return n, nil
 }
@@ -132,12 +135,14 @@ func ValidName(s string) bool {
 	if s == "" || len(s) > 100 {
 		return false
 	}
-	for i, seg := range strings.Split(s, "/") {
+	for first, more := true, true; more; first = false {
+		var seg string
+		seg, s, more = strings.Cut(s, "/")
 		if seg == "" || seg == "." || seg == ".." {
 			return false
 		}
 		for _, c := range []byte(seg) {
-			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' && i > 0) {
+			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' && !first) {
 				return false
 			}
 		}

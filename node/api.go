@@ -77,6 +77,9 @@ func (n *Node) routes() http.Handler {
 	handle("GET /v1/records/{hash}/receipt", public, n.getReceipt)
 	handle("GET /v1/vehicles/{vin}", members, n.getVehicle)
 	handle("GET /v1/vehicles/{vin}/proof", members, n.getProof)
+	handle("GET /v1/members", members, n.getMembers)
+	handle("GET /v1/members/{name}", members, n.getMember)
+	handle("GET /v1/governance", members, n.getGovernance)
 	handle("GET /v1/policy", public, n.getPolicy)
 	handle("GET /v1/status", members, n.getStatus)
 	handle("GET /v1/time", public, n.getTime)
@@ -85,6 +88,7 @@ func (n *Node) routes() http.Handler {
 	handle("GET /tile/entries/{path...}", members, n.getEntries)
 	handle("POST /add-checkpoint", nodes, n.postAddCheckpoint)
 	handle("POST /v1/heads", nodes, n.postHead)
+	handle("GET /v1/bridges", nodes, n.getBridges)
 	handle("POST /v1/heads/fresh", nodes, n.postFresh)
 	handle("GET /healthz", public, n.getHealth)
 	handle("GET /readyz", public, n.getReady)
@@ -150,7 +154,7 @@ func (n *Node) admit(c caller, who audience) error {
 // statuses maps error codes to HTTP statuses; what is not listed and not
 // internal is the caller's fault: 422.
 var statuses = map[string]int{
-	"unauthenticated": 401, "forbidden": 403, "not_found": 404, "no_record": 404, "no_tile": 404,
+	"unauthenticated": 401, "forbidden": 403, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
@@ -254,18 +258,19 @@ func (n *Node) withHead(fn func(h *head) error) error {
 // waitPublished waits until a cosigned head covers a tree size. The error
 // that it returns when that takes too long is late.
 func (n *Node) waitPublished(ctx context.Context, size uint64, late error) error {
-	for {
-		_, published, moved := n.heads.state()
-		if published >= size {
-			return nil
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return late
-		case <-n.done:
-			return late
-		}
+	covered := n.heads.covered(size)
+	select {
+	case <-covered:
+		return nil
+	default:
+	}
+	select {
+	case <-covered:
+		return nil
+	case <-ctx.Done():
+		return late
+	case <-n.done:
+		return late
 	}
 }
 

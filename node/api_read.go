@@ -171,7 +171,7 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	}
 	n.refresh(r)
 	return n.withHead(func(h *head) error {
-		f, err := proofFile(h.view, subject, h.note)
+		f, err := proofFile(h.view, subject, h.note, n.heads.bridges(h.size))
 		if err != nil {
 			return err
 		}

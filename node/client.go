@@ -193,30 +193,44 @@ func cause(err error) error {
 
 // Client returns a client of one of the cluster's nodes in the name of a
 // member, whose TLS key file is read; "" is a client without an account. The
-// node's own TLS key is pinned by the founding file.
+// node's own TLS key is pinned by the cluster file, or else by the founding.
+// If neither has it, the error's code is pin_missing.
 func (c *Cluster) Client(id, member string, passphrase func() ([]byte, error)) (*Client, error) {
 	entry, err := c.Node(id)
 	if err != nil {
 		return nil, err
 	}
-	founding, err := ReadFounding(c.FoundingPath())
-	if err != nil {
-		return nil, err
-	}
-	var identity *certs.TLSIdentity
-	if member != "" {
-		k, err := keyfile.ReadKeyFile(c.KeyPath(member, keyfile.UseTLS), passphrase)
+	pin := entry.TLSKey
+	if pin == "" {
+		founding, err := ReadFounding(c.FoundingPath())
 		if err != nil {
 			return nil, err
 		}
-		if identity, err = k.TLS(); err != nil {
-			return nil, err
+		for _, n := range founding.Genesis.Body.Get("nodes").List {
+			if n.Get("id").Str == id {
+				pin = n.Get("tls_key").Str
+			}
 		}
 	}
-	for _, n := range founding.Genesis.Body.Get("nodes").List {
-		if n.Get("id").Str == id {
-			return NewClient(entry.Address, n.Get("tls_key").Str, identity, nil), nil
-		}
+	if pin == "" {
+		return nil, fault.New("pin_missing", c.path, "neither the cluster file nor the founding has the TLS key of node "+id).
+			WithHint("add tls_key to its [[node]]; `milepost key show` prints it where the node runs")
 	}
-	return nil, fault.New("config", c.path, "the founding has no node "+id)
+	identity, err := c.Identity(member, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return NewClient(entry.Address, pin, identity, nil), nil
+}
+
+// Identity reads a member's TLS key file; "" gives none.
+func (c *Cluster) Identity(member string, passphrase func() ([]byte, error)) (*certs.TLSIdentity, error) {
+	if member == "" {
+		return nil, nil
+	}
+	k, err := keyfile.ReadKeyFile(c.KeyPath(member, keyfile.UseTLS), passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return k.TLS()
 }

@@ -60,6 +60,7 @@ type NodeConfig struct {
 	Address string `toml:"address"` // host:port that the others reach
 	Listen  string `toml:"listen"`  // address to listen on; Address if empty
 	Votes   bool   `toml:"votes"`   // false: it only keeps a copy and cosigns
+	TLSKey  string `toml:"tls_key"` // pin of a node that the founding does not know, or that has another key by now
 }
 
 // LoadCluster reads and checks cluster.toml.
@@ -158,6 +159,8 @@ func (c *Cluster) check() error {
 			return bad(at+".address", "%q is not host:port, or is there twice", n.Address)
 		case n.Listen != "" && !validAddress(n.Listen):
 			return bad(at+".listen", "%q is not host:port", n.Listen)
+		case n.TLSKey != "" && !validPin(n.TLSKey):
+			return bad(at+".tls_key", "%.20q... is not the pin of a TLS key", n.TLSKey)
 		}
 		ids[n.ID], addresses[n.Address] = true, true
 		if n.Votes {
@@ -178,6 +181,11 @@ func validAddress(s string) bool {
 	host, port, err := net.SplitHostPort(s)
 	n, perr := strconv.Atoi(port)
 	return err == nil && host != "" && perr == nil && n > 0 && n < 65536
+}
+
+func validPin(s string) bool {
+	_, err := certs.ParsePin(s)
+	return err == nil
 }
 
 // Node returns the entry of a node, or why there is none.
@@ -219,12 +227,6 @@ func (c *Cluster) PolicyPath() string {
 		return c.Path(c.Trust)
 	}
 	return c.Path("trust.policy")
-}
-
-// KeyPath is where the key file of a holder and a use is. Holders are nodes
-// (node/<id>), governors and members by name.
-func (c *Cluster) KeyPath(holder, use string) string {
-	return c.Path("keys", strings.ReplaceAll(holder, "/", "_")+"."+use+".key")
 }
 
 // DataPath is a node's data directory.

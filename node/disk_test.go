@@ -42,8 +42,10 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	c, disks := startOnDisks(t)
 	acked := map[string]uint64{} // leaf hash -> index
+	car := newVIN()
+	first := c.ack("turin", c.reading(car, 40_000)).Records[0].LeafHash
 	load := func() {
-		for _, r := range c.ack("turin", c.readings(100)...).Records {
+		for _, r := range c.ack("turin", c.visits(car, first, 5)...).Records {
 			acked[r.LeafHash] = *r.Index
 		}
 	}
@@ -69,7 +71,7 @@ func TestFullDisk(t *testing.T) {
 // fill loads until a node has ended for want of room.
 func (c *cluster) fill(id string, load func()) {
 	c.t.Helper()
-	for {
+	for end := time.Now().Add(2 * patience); time.Now().Before(end); {
 		select {
 		case <-c.Nodes[id].Done():
 			refused(c.t, c.ended(id), "disk_full")
@@ -78,6 +80,7 @@ func (c *cluster) fill(id string, load func()) {
 			load()
 		}
 	}
+	c.t.Fatalf("%s is never full: %+v", id, c.Nodes[id].Status())
 }
 
 // ledgerSize is what raft.db takes on disk, in bytes.
@@ -115,6 +118,8 @@ func TestAllDisksFull(t *testing.T) {
 		c.run(id)
 	}
 	c.leader()
+	car := newVIN()
+	first := c.ack("turin", c.reading(car, 40_000)).Records[0].LeafHash
 	acked := map[string]uint64{}
 	var unsure [][]byte
 	running := func() (n int) {
@@ -126,7 +131,7 @@ func TestAllDisksFull(t *testing.T) {
 		return n
 	}
 	for running() >= 3 {
-		bulk := c.readings(100)
+		bulk := c.visits(car, first, 5)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		ans, err := c.as("turin", dealer).Submit(ctx, bulk...)
 		cancel()
@@ -173,7 +178,7 @@ func TestFullDiskUnderTheTree(t *testing.T) {
 	for _, id := range []string{"mutual", "leeds"} {
 		c.StopNode(id)
 		must(t, os.Remove(filepath.Join(c.Cluster.Cluster.DataPath(id), "tree.db")))
-		disks.limit(id, 0, 256<<10)
+		disks.limit(id, 0, 64<<10)
 		c.run(id)
 		begun := time.Now()
 		refused(t, c.ended(id), "disk_full")

@@ -111,6 +111,11 @@ func (n *Node) catchUp(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	if _, unbridged := n.demands(newest); len(unbridged) > 0 {
+		if err := n.fetchBridges(ctx, p); err != nil {
+			n.log.Warn("the leader's bridges were not taken", "err", err)
+		}
+	}
 	note, err := p.client.Get(ctx, "/checkpoint")
 	if err != nil {
 		return // it has none yet, or is down: the next time

@@ -375,28 +375,28 @@ func refused(t testing.TB, err error, code string) {
 	}
 }
 
-// largeVisit is a service visit of nearly 60,000 bytes, with its reading.
-func (c *cluster) largeVisit(vin string) []byte {
+// visits are n service visits of nearly 60,000 bytes each, that name a reading
+// of the vehicle on the log.
+func (c *cluster) visits(vin, reading string, n int) [][]byte {
 	c.t.Helper()
-	in := c.reading(vin, 40_000)
-	ans := c.ack("lyon", in)
-	d := c.draft(vin)
-	d.Type = "service.visit/1"
 	long := strings.Repeat("x", 110)
 	var lines []jcs.Value
 	for range 110 {
 		lines = append(lines, jcs.Make(
 			jcs.Field{Name: "cause", Value: jcs.Text(long)}, jcs.Field{Name: "complaint", Value: jcs.Text(long)}, jcs.Field{Name: "correction", Value: jcs.Text(long)},
-			jcs.Field{Name: "op_code", Value: jcs.Text("0123456789")},
 			jcs.Field{Name: "pay", Value: jcs.Text("customer")}, jcs.Field{Name: "work_type", Value: jcs.Text("repair")}))
 	}
-	d.Body = jcs.Make(
-		jcs.Field{Name: "lines", Value: jcs.Array(lines...)}, jcs.Field{Name: "odometer_work", Value: jcs.Boolean(false)},
-		jcs.Field{Name: "order_no", Value: jcs.Text("A-1")}, jcs.Field{Name: "reading_in", Value: jcs.Text(ans.Records[0].LeafHash)},
-		jcs.Field{Name: "service_type", Value: jcs.Text("repair")})
-	note := c.sign(d)
-	if len(note) < 45_000 {
-		c.t.Fatalf("the large record has %d bytes", len(note))
+	notes := make([][]byte, n)
+	for i := range notes {
+		d := c.draft(vin)
+		d.Type = "service.visit/1"
+		d.Body = jcs.Make(
+			jcs.Field{Name: "lines", Value: jcs.Array(lines...)}, jcs.Field{Name: "odometer_work", Value: jcs.Boolean(false)},
+			jcs.Field{Name: "order_no", Value: jcs.Text("A-1")}, jcs.Field{Name: "reading_in", Value: jcs.Text(reading)},
+			jcs.Field{Name: "service_type", Value: jcs.Text("repair")})
+		if notes[i] = c.sign(d); len(notes[i]) < 45_000 {
+			c.t.Fatalf("the large record has %d bytes", len(notes[i]))
+		}
 	}
-	return note
+	return notes
 }

@@ -30,11 +30,12 @@ type heads struct {
 	db *bolt.DB
 
 	mu        sync.Mutex
-	recent    []*log.View   // ascending; the newest maxRecent seals
-	published *head         // nil until there is one
-	moved     chan struct{} // closed and replaced when published or recent change
-	cosigned  uint64        // size of the newest head cosigned
-	onDisk    uint64        // size of the published head last saved
+	recent    []*log.View              // ascending; the newest maxRecent seals
+	published *head                    // nil until there is one
+	moved     chan struct{}            // closed and replaced when published or recent change
+	cosigned  uint64                   // size of the newest head cosigned
+	onDisk    uint64                   // size of the published head last saved
+	awaited   map[uint64]chan struct{} // tree size -> closed once the published head covers it
 }
 
 // maxRecent bounds the read transactions that are held open. A head settles
@@ -51,7 +52,7 @@ func openHeads(dir string) (*heads, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open heads.db: %w", err)
 	}
-	h := &heads{db: db, moved: make(chan struct{})}
+	h := &heads{db: db, moved: make(chan struct{}), awaited: map[uint64]chan struct{}{}}
 	err = db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(cosignedBucket)
 		if err != nil {
@@ -152,6 +153,24 @@ func (h *heads) wake() {
 	h.moved = make(chan struct{})
 }
 
+// covered returns a channel that is closed once the published head covers a
+// tree size. A thousand requests may wait, each for the size of its batch:
+// every head wakes only those that it serves.
+func (h *heads) covered(size uint64) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.awaited[size]
+	if c == nil {
+		c = make(chan struct{})
+		if size == 0 || h.published != nil && h.published.size >= size {
+			close(c)
+		} else {
+			h.awaited[size] = c
+		}
+	}
+	return c
+}
+
 // newest returns the newest view with a hold, or nil.
 func (h *heads) newest() *log.View {
 	h.mu.Lock()
@@ -189,6 +208,12 @@ func (h *heads) publish(size uint64, note []byte, asOf time.Time) bool {
 	for len(h.recent) > 1 && h.recent[0].Size < size {
 		h.recent[0].Release()
 		h.recent = h.recent[1:]
+	}
+	for awaited, c := range h.awaited {
+		if awaited <= size {
+			close(c)
+			delete(h.awaited, awaited)
+		}
 	}
 	h.wake()
 	return true

@@ -17,7 +17,6 @@ import (
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/node/wire"
-	"github.com/milepost-log/milepost/verify"
 )
 
 // Config is how one node is run.
@@ -68,7 +67,8 @@ type Node struct {
 	refused   chan struct{} // the ledger refused to store something
 	nudges    nudger
 
-	policyNow  atomic.Pointer[verify.Policy]
+	policies   atomic.Pointer[[]policyAt] // all that were ever in force, oldest first
+	governed   atomic.Bool                // governance changed in the transaction just committed
 	cosignMu   sync.Mutex
 	ownHead    atomic.Pointer[ownHead]
 	fresh      atomic.Int64 // unix ns: a head whose time is older is cosigned anew
@@ -166,6 +166,7 @@ func Start(cfg Config) (n *Node, err error) {
 		func() { n.gossip(n.ctx) },
 		func() { n.openLog(n.ctx) },
 		func() { n.watch(n.ctx) },
+		func() { n.reconcile(n.ctx) },
 		n.superviseRaft,
 	} {
 		n.spawn(fn)
@@ -188,7 +189,11 @@ func (n *Node) open(cfg Config) error {
 	if err := n.checkKeys(); err != nil {
 		return err
 	}
-	return n.loadPolicy()
+	view := n.tree.View()
+	if view != nil {
+		defer view.Release()
+	}
+	return n.loadPolicies(view)
 }
 
 // spawn runs fn as a goroutine that Stop waits for; once Stop has come that

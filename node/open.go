@@ -56,6 +56,9 @@ func (n *Node) loadKeys(passphrase func() ([]byte, error)) error {
 // its signatures would count for nothing.
 func (n *Node) checkKeys() error {
 	v := n.nodesNow()[n.id]
+	if v == nil && n.joining() && n.state.bound.Load() == 0 {
+		return nil // a new node learns from the others that it is one
+	}
 	if v == nil {
 		return fault.New("config", "node."+n.id, "the log knows no node of this id").WithHint("the founding file and cluster.toml must belong together")
 	}
@@ -148,6 +151,12 @@ func (n *Node) resume() {
 // onView is told of every new seal, once it is on disk.
 func (n *Node) onView(v *log.View) {
 	n.metrics.treeSize.Set(float64(v.Size))
+	if n.governed.Swap(false) {
+		if err := n.loadPolicies(v); err != nil {
+			n.fail(err)
+			return
+		}
+	}
 	n.heads.add(v.Hold())
 	n.pendMu.Lock()
 	waiting := len(n.pending) > 0
@@ -169,9 +178,7 @@ func (n *Node) onSkipped(index uint64, pos int, err error) {
 func (n *Node) onChanged(subjects []string) {
 	for _, s := range subjects {
 		if s == record.Governance {
-			if err := n.loadPolicy(); err != nil {
-				n.fail(err)
-			}
+			n.governed.Store(true) // the new view, which comes next, has it
 		}
 	}
 	n.cutRevoked()
@@ -208,25 +215,6 @@ func (n *Node) refuseRevoked(pin string) (err error) {
 	})
 	return err
 }
-
-// loadPolicy takes the policy from the log, or from the genesis before that
-// is applied.
-func (n *Node) loadPolicy() error {
-	text := verify.PolicyText(n.founding.Genesis)
-	n.state.withAuthority(func(a *verify.Authority) {
-		if a.Governance != nil {
-			text = a.Governance.Policy
-		}
-	})
-	p, err := verify.ParsePolicy([]byte(text))
-	if err != nil {
-		return fmt.Errorf("policy in the log: %w", err)
-	}
-	n.policyNow.Store(p)
-	return nil
-}
-
-func (n *Node) policy() *verify.Policy { return n.policyNow.Load() }
 
 // openLog proposes the founding records, while this node leads, until they
 // are all on the log: the leader that proposed the genesis may have crashed

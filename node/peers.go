@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
 )
@@ -90,15 +91,19 @@ func (n *Node) peers() []*peer {
 	return out
 }
 
-// cosignPeers are the other nodes whose cosignature the policy counts.
-func (n *Node) cosignPeers() []*peer {
-	counted := map[string]bool{}
-	for _, w := range n.policy().Witnesses() {
-		counted[w.Key.Name()] = true
+// cosignPeers are the other nodes with one of some cosigner keys. A node
+// that was just removed is among them: the policy of before counts it.
+func (n *Node) cosignPeers(keys map[string]certs.Verifier) []*peer {
+	names := map[string]bool{}
+	for _, k := range keys {
+		names[k.Name()] = true
 	}
+	n.peers()
+	n.peersMu.Lock()
+	defer n.peersMu.Unlock()
 	var out []*peer
-	for _, p := range n.peers() {
-		if counted[record.NodeName(n.origin, p.id)] {
+	for _, p := range n.peerMap {
+		if names[record.NodeName(n.origin, p.id)] {
 			out = append(out, p)
 		}
 	}

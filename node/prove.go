@@ -20,8 +20,8 @@ func receipt(view *log.View, index uint64, checkpoint []byte) ([]byte, error) {
 
 // proofFile gathers the proof file of a subject: its history, those that say
 // who may write, and the way from them to the cosigned head.
-func proofFile(view *log.View, subject string, checkpoint []byte) (*verify.File, error) {
-	f := &verify.File{Subject: subject, Seal: view.Seal.Bytes()}
+func proofFile(view *log.View, subject string, checkpoint []byte, bridges [][]byte) (*verify.File, error) {
+	f := &verify.File{Subject: subject, Seal: view.Seal.Bytes(), Bridges: bridges}
 	needed := map[string]bool{subject: true, record.Governance: true}
 	done := map[string]bool{}
 	for len(done) < len(needed) {

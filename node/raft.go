@@ -191,7 +191,7 @@ func (n *Node) newRaft(cfg *raft.Config, transport raft.Transport) (*raft.Raft, 
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
-	if !has {
+	if !has && !n.joining() {
 		if err := raft.BootstrapCluster(cfg, n.ledger, n.ledger, snapshots, transport, n.firstConfiguration()); err != nil {
 			return nil, fmt.Errorf("begin the ledger: %w", err)
 		}
@@ -319,9 +319,18 @@ func (n *Node) watch(ctx context.Context) {
 	}
 }
 
+// firstConfiguration is Raft's beginning, the same on every founding node:
+// the nodes of the genesis, with the votes that cluster.toml gives them.
 func (n *Node) firstConfiguration() raft.Configuration {
+	founding := map[string]bool{}
+	for _, g := range n.founding.Genesis.Body.Get("nodes").List {
+		founding[g.Get("id").Str] = true
+	}
 	var c raft.Configuration
 	for _, s := range n.cluster.Nodes {
+		if !founding[s.ID] {
+			continue
+		}
 		suffrage := raft.Nonvoter
 		if s.Votes {
 			suffrage = raft.Voter

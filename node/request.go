@@ -13,6 +13,7 @@ import (
 	"github.com/milepost-log/milepost/certs/keyfile"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // MaxRequest is the cap on a request file in bytes.
@@ -22,10 +23,10 @@ const requestFormat = "milepost/request@v1"
 
 // What a request asks for.
 const (
-	RequestMember   = "member"   // to be admitted
-	RequestNode     = "node"     // a node, or other keys for one
-	RequestGovernor = "governor" // to be a governor, or another key for one
-	RequestKey      = "key"      // one more key for a member
+	AskMember   = "member"   // to be admitted
+	AskNode     = "node"     // a node, or other keys for one
+	AskGovernor = "governor" // to be a governor, or another key for one
+	AskKey      = "key"      // one more key for a member
 )
 
 // Request is what someone sends to those who decide: the public halves of
@@ -59,19 +60,19 @@ type RequestKey struct {
 // requestFields are the details that each kind of request may give; the
 // definition of the record type checks their values.
 var requestFields = map[string][]string{
-	RequestMember:   {"calendar", "country", "kind", "legal_name", "tax_id", "wmi", "zone"},
-	RequestNode:     {"address", "member"},
-	RequestGovernor: nil,
-	RequestKey:      nil,
+	AskMember:   {"calendar", "country", "kind", "legal_name", "tax_id", "wmi", "zone"},
+	AskNode:     {"address", "member"},
+	AskGovernor: nil,
+	AskKey:      nil,
 }
 
 // requestUses are the uses of keys of each kind of request, in the order in
 // which the record lists them.
 var requestUses = map[string][]string{
-	RequestMember:   {keyfile.UseAdmin, keyfile.UseRecord, keyfile.UseTLS},
-	RequestNode:     {keyfile.UseLog, keyfile.UseCosigner, keyfile.UseTLS},
-	RequestGovernor: {keyfile.UseGovernor},
-	RequestKey:      {keyfile.UseAdmin, keyfile.UseRecord, keyfile.UseTLS},
+	AskMember:   {keyfile.UseAdmin, keyfile.UseRecord, keyfile.UseTLS},
+	AskNode:     {keyfile.UseLog, keyfile.UseCosigner, keyfile.UseTLS},
+	AskGovernor: {keyfile.UseGovernor},
+	AskKey:      {keyfile.UseAdmin, keyfile.UseRecord, keyfile.UseTLS},
 }
 
 func badRequest(where, format string, args ...any) *fault.Error {
@@ -82,7 +83,7 @@ func badRequest(where, format string, args ...any) *fault.Error {
 // is named as the origin, its others as the node.
 func RequestKeyName(kind, origin, name, use string) string {
 	switch {
-	case kind != RequestNode:
+	case kind != AskNode:
 		return name
 	case use == keyfile.UseLog:
 		return origin
@@ -144,20 +145,20 @@ func (q *Request) Check() error {
 	switch {
 	case !known:
 		return badRequest("kind", "%.40q is not one of member, node, governor and key", q.Kind)
-	case q.Kind == RequestNode && !codeID(q.Name):
+	case q.Kind == AskNode && !codeID(q.Name):
 		return badRequest("name", "%.80q is not a node's id", q.Name)
-	case q.Kind != RequestNode && !certs.ValidName(q.Name):
+	case q.Kind != AskNode && !certs.ValidName(q.Name):
 		return badRequest("name", "%.80q is not a name", q.Name)
-	case q.Origin == "" && q.Kind != RequestGovernor:
+	case q.Origin == "" && q.Kind != AskGovernor:
 		return badRequest("origin", "it names no log")
-	case q.Origin != "" && !record.ValidOrigin(q.Origin):
+	case q.Origin != "" && verify.CheckOrigin(q.Origin) != nil:
 		return badRequest("origin", "%.80q is not the origin of a log", q.Origin)
 	case len(q.Keys) == 0 || len(q.Keys) > 96:
 		return badRequest("keys", "1 to 96 are expected, here are %d", len(q.Keys))
-	case len(q.Keys) > 1 && (q.Kind == RequestGovernor || q.Kind == RequestKey):
+	case len(q.Keys) > 1 && (q.Kind == AskGovernor || q.Kind == AskKey):
 		return badRequest("keys", "one is expected, here are %d", len(q.Keys))
 	}
-	if q.Kind == RequestMember {
+	if q.Kind == AskMember {
 		actors := map[string]bool{}
 		count := map[string]int{}
 		for _, k := range q.Keys {
@@ -181,13 +182,13 @@ func (q *Request) Check() error {
 		switch {
 		case !slices.Contains(uses, k.Use):
 			return badRequest(at+".use", "%.40q is not one of %s", k.Use, strings.Join(uses, ", "))
-		case i > 0 && (q.place(q.Keys[i-1]) > q.place(k) || q.Kind == RequestNode && q.Keys[i-1].Use == k.Use):
+		case i > 0 && (q.place(q.Keys[i-1]) > q.place(k) || q.Kind == AskNode && q.Keys[i-1].Use == k.Use):
 			return badRequest(at, "keys stand in the order %s", strings.Join(uses, ", "))
 		case k.Use == keyfile.UseAdmin && k.Actor == "":
 			return badRequest(at, "an administrator's key is bound to an actor")
-		case k.Actor != "" && q.Kind != RequestMember && q.Kind != RequestKey,
-			k.Actor != "" && q.Kind == RequestMember && k.Use != keyfile.UseAdmin,
-			k.Device.Kind != 0 && (q.Kind != RequestKey || k.Use != keyfile.UseRecord):
+		case k.Actor != "" && q.Kind != AskMember && q.Kind != AskKey,
+			k.Actor != "" && q.Kind == AskMember && k.Use != keyfile.UseAdmin,
+			k.Device.Kind != 0 && (q.Kind != AskKey || k.Use != keyfile.UseRecord):
 			return badRequest(at, "this key is bound to no actor or device")
 		}
 		if err := k.check(q.Origin, name); err != nil {
@@ -281,9 +282,9 @@ func (q *Request) Body() jcs.Value {
 		public := jcs.Text(k.Public)
 		pops = append(pops, k.Proof())
 		switch {
-		case q.Kind == RequestNode:
+		case q.Kind == AskNode:
 			body = body.With(k.Use+"_key", public)
-		case q.Kind == RequestKey:
+		case q.Kind == AskKey:
 			body = jcs.Make(optional("actor", k.Actor), jcs.Field{Name: "device", Value: k.Device},
 				jcs.Field{Name: "key", Value: public}, jcs.Field{Name: "use", Value: jcs.Text(k.Use)})
 		case k.Use == keyfile.UseAdmin:
@@ -296,9 +297,9 @@ func (q *Request) Body() jcs.Value {
 	}
 	body = body.With("pop", jcs.Array(pops...))
 	switch q.Kind {
-	case RequestNode:
+	case AskNode:
 		return body.With("id", jcs.Text(q.Name))
-	case RequestMember:
+	case AskMember:
 		body = body.With("admin_keys", jcs.Array(admins...)).With("keys", jcs.Array(keys...)).With("tls_keys", jcs.Array(pins...))
 	}
 	return body.With("name", jcs.Text(q.Name))

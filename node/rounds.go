@@ -74,12 +74,10 @@ func (n *Node) round(ctx context.Context) bool {
 	checkpoint := assemble(c.Text(), logSig)
 	decided, end := context.WithTimeout(ctx, roundTimeout)
 	defer end()
-	policy := n.policy()
-	keys := map[string]certs.Verifier{}
-	for _, w := range policy.Witnesses() {
-		keys[w.Key.Name()] = w.Key
-	}
-	peers := n.cosignPeers()
+	policies, _ := n.demands(c.Size)
+	policy := policies[len(policies)-1]
+	keys := counted(policies)
+	peers := n.cosignPeers(keys)
 	answers := make(chan cosigned, len(peers)+1)
 	ask := func(id string, fn func() (certs.Sig, error)) {
 		hold := view.Hold()
@@ -89,8 +87,8 @@ func (n *Node) round(ctx context.Context) bool {
 			if err == nil {
 				// A garbled signature, or a copy of another node's, would spoil
 				// the head for every verifier.
-				k := keys[record.NodeName(n.origin, id)]
-				if k == nil || sig.Name != k.Name() || sig.ID != k.ID() || !k.Verify([]byte(c.Text()), sig.Bytes) {
+				k := keys[cosignerID(sig.Name, sig.ID)]
+				if k == nil || sig.Name != record.NodeName(n.origin, id) || !k.Verify([]byte(c.Text()), sig.Bytes) {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
 				}
 			}
@@ -127,10 +125,11 @@ func (n *Node) round(ctx context.Context) bool {
 			continue
 		}
 		note := assemble(c.Text(), sigs...)
-		if _, err := policy.Check(note, n.now()); err != nil {
+		h, unbridged, err := n.satisfies(c.Size, note)
+		if err != nil {
 			continue
 		}
-		n.publish(note)
+		n.publishChecked(note, h, unbridged)
 		n.metrics.roundSeconds.Observe(time.Since(start).Seconds())
 		return true
 	}
@@ -155,10 +154,26 @@ func (n *Node) consistency(view *log.View, from uint64) [][32]byte {
 }
 
 // publish takes a head that satisfies the policy, if the tree here is that
-// far, and tells the other nodes when this one leads.
+// far, and tells the other nodes when this one leads. The first head that
+// covers a change of policy must satisfy the policy of before too, and is
+// kept for ever before anyone is shown it.
 func (n *Node) publish(note []byte) {
-	h, err := n.policy().Check(note, n.now())
+	c, _, err := verify.ParseCheckpoint(note)
 	if err != nil {
+		return
+	}
+	h, unbridged, err := n.satisfies(c.Size, note)
+	if err != nil {
+		return
+	}
+	n.publishChecked(note, h, unbridged)
+}
+
+// publishChecked is publish of a head that the policies have been asked
+// about; it is the first to cover the unbridged records.
+func (n *Node) publishChecked(note []byte, h *verify.Head, unbridged []policyAt) {
+	if err := n.keepBridges(h.Size, note, unbridged); err != nil {
+		n.log.Warn("a head that changes the policy could not be kept", "size", h.Size, "err", err)
 		return
 	}
 	asOf := time.Unix(h.CompleteAsOf, 0)

@@ -179,9 +179,6 @@ func (s *state) apply(entries []*raft.Log) ([]any, error) {
 	// again, from the ledger, to the same end.
 	s.bound.Store(entries[len(entries)-1].Index)
 	if len(changed) > 0 {
-		if err := s.knowsRules(); err != nil {
-			return nil, err
-		}
 		s.changed(changed)
 	}
 	if view != nil {
@@ -307,7 +304,7 @@ func (s *state) applyRecord(tx *log.Tx, ledgerIndex uint64, pos int, r *record.R
 		return nil
 	}
 	for _, ref := range r.References() {
-		if o.err, err = s.checkReference(tx, r, ref, vehicle); err != nil || o.err != nil {
+		if o.err, err = s.checkReference(tx, r, ref); err != nil || o.err != nil {
 			return err
 		}
 	}
@@ -319,8 +316,13 @@ func (s *state) applyRecord(tx *log.Tx, ledgerIndex uint64, pos int, r *record.R
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if subject := s.auth.Apply(r, at); subject != "" {
+	subject := s.auth.Apply(r, at)
+	if subject != "" {
 		*changed = append(*changed, subject)
+	}
+	if subject == record.Governance {
+		// Before anything that this program might judge differently is on disk.
+		return s.knowsRules()
 	}
 	return nil
 }
@@ -346,9 +348,9 @@ func (s *state) again(tx *log.Tx, r *record.Record, index uint64, o *outcome) er
 	return nil
 }
 
-// checkReference: the other record is of the same vehicle, of the right
-// type, and on the log already.
-func (s *state) checkReference(tx *log.Tx, r *record.Record, ref record.Reference, vehicle string) (refused, err error) {
+// checkReference finds the record that r refers to, which must be on the log
+// already, and asks the authority.
+func (s *state) checkReference(tx *log.Tx, r *record.Record, ref record.Reference) (refused, err error) {
 	hash, err := hex.DecodeString(ref.Hash)
 	if err != nil {
 		return nil, err
@@ -357,15 +359,13 @@ func (s *state) checkReference(tx *log.Tx, r *record.Record, ref record.Referenc
 	if err != nil {
 		return nil, err
 	}
+	var other *record.Record
 	if ok {
 		leaf, err := tx.Leaf(index)
 		if err != nil {
 			return nil, err
 		}
-		if other, err := record.Open(leaf); err == nil && other.Type == ref.Type && other.Lists(vehicle) {
-			return nil, nil
-		}
+		other, _ = record.Open(leaf) // nil for a seal
 	}
-	return fault.New("reference", ref.At, fmt.Sprintf("%s is no %s of %s on the log", ref.Hash, ref.Type, vehicle)).
-		WithHint("submit the reading first, or in the same submission before this record"), nil
+	return s.auth.CheckReference(r, ref, other), nil
 }

@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"regexp"
 	"sort"
@@ -15,7 +16,8 @@ import (
 )
 
 // Kind is the shape of a field: what a definition is made of. A kind checks
-// a value and says which field is wrong and why.
+// a value and says which field is wrong and why; at is the value's place in
+// the object around it.
 type Kind interface {
 	check(v jcs.Value, at string) error
 }
@@ -54,8 +56,8 @@ func (o Object) check(v jcs.Value, at string) error {
 		switch {
 		case fv.Kind != 0:
 			known++
-			if err := f.Kind.check(fv, join(at, f.Name)); err != nil {
-				return err
+			if err := f.Kind.check(fv, f.Name); err != nil {
+				return inside(at, err)
 			}
 		case !f.Optional:
 			return badField(join(at, f.Name), "this field is missing")
@@ -104,6 +106,20 @@ func join(at, name string) string {
 	return at + "." + name
 }
 
+// inside puts the place of a list or an object before that of what is wrong
+// in it. Places are put together only here: nearly every record is in order.
+func inside(at string, err error) error {
+	var e *fault.Error
+	if errors.As(err, &e) && at != "" {
+		if e.Where == "" {
+			e.Where = at
+		} else {
+			e.Where = join(at, e.Where)
+		}
+	}
+	return err
+}
+
 // OneOf is an object that has exactly one of a few fields.
 type OneOf []Field
 
@@ -150,8 +166,8 @@ func (l List) check(v jcs.Value, at string) error {
 		return badField(at, "a list of %d to %d values is expected, this one has %d", l.Min, l.Max, n)
 	}
 	for i, e := range v.List {
-		if err := l.Of.check(e, fmt.Sprintf("%s[%d]", at, i)); err != nil {
-			return err
+		if err := l.Of.check(e, ""); err != nil {
+			return inside(fmt.Sprintf("%s[%d]", at, i), err)
 		}
 	}
 	return nil
@@ -171,8 +187,8 @@ func (m Map) check(v jcs.Value, at string) error {
 		if !codeForm.MatchString(f.Name) {
 			return badField(join(at, clip(f.Name)), "this name is not a code")
 		}
-		if err := m.Of.check(f.Value, join(at, f.Name)); err != nil {
-			return err
+		if err := m.Of.check(f.Value, f.Name); err != nil {
+			return inside(at, err)
 		}
 	}
 	return nil
@@ -289,8 +305,6 @@ func (Pin) check(v jcs.Value, at string) error {
 
 var (
 	codeForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
-	typeForm = regexp.MustCompile(`^[a-z]+\.[a-z_]+/[1-9][0-9]?$`)
-	hexForm  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	idForm   = regexp.MustCompile(`^[0-9a-f]{8}$`)
 	actForm  = regexp.MustCompile(`^[a-z0-9._-]{1,32}$`)
 	wmiForm  = regexp.MustCompile(`^[A-HJ-NPR-Z0-9]{3}([A-HJ-NPR-Z0-9]{3})?$`)
@@ -303,8 +317,8 @@ func matches(what string, re *regexp.Regexp) Form { return Form{what, re.MatchSt
 
 var (
 	code      = matches("a code (a-z, 0-9 and _, at most 32)", codeForm)
-	typeName  = Form{"a record type such as odometer.reading/1", func(s string) bool { return len(s) <= 64 && typeForm.MatchString(s) }}
-	hexHash   = matches("a hash of 64 lower-case hexadecimal digits", hexForm)
+	typeName  = Form{"a record type such as odometer.reading/1", isTypeName}
+	hexHash   = Form{"a hash of 64 lower-case hexadecimal digits", func(s string) bool { return len(s) == 64 && isHex(s) }}
 	keyID     = matches("a key ID of 8 lower-case hexadecimal digits", idForm)
 	actorID   = matches("an actor (a-z, 0-9, ., _ and -, at most 32)", actForm)
 	wmi       = matches("a world manufacturer identifier of 3 or 6 characters", wmiForm)
@@ -322,6 +336,41 @@ var (
 	vinForm   = Form{"a VIN of 17 characters", func(s string) bool { _, err := ParseVIN(s); return err == nil }}
 	recordKey = VKey{certs.Ed25519}
 )
+
+// isTypeName is [a-z]+ "." [a-z_]+ "/" [1-9][0-9]? of at most 64 bytes. This
+// and isHex are no regular expressions because they look at every record.
+func isTypeName(s string) bool {
+	noun, rest, _ := strings.Cut(s, ".")
+	verb, version, _ := strings.Cut(rest, "/")
+	if len(s) > 64 || noun == "" || verb == "" || version == "" || len(version) > 2 || version[0] == '0' {
+		return false
+	}
+	for i := range len(noun) {
+		if noun[i] < 'a' || noun[i] > 'z' {
+			return false
+		}
+	}
+	for i := range len(verb) {
+		if (verb[i] < 'a' || verb[i] > 'z') && verb[i] != '_' {
+			return false
+		}
+	}
+	for i := range len(version) {
+		if version[i] < '0' || version[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return true
+}
 
 func isBase64(s string, min, max int) bool {
 	raw, err := base64.StdEncoding.Strict().DecodeString(s)

@@ -119,7 +119,7 @@ func openText(text string) (*Record, error) {
 	if !ok || strings.Contains(line, "\n") {
 		return nil, fault.New("record_form", "", "a record has two lines: header and JSON")
 	}
-	v, err := jcs.Parse([]byte(line), jcs.Limits{Bytes: MaxBytes, Depth: MaxDepth})
+	v, err := jcs.ParseString(line, jcs.Limits{Bytes: MaxBytes, Depth: MaxDepth})
 	if err != nil {
 		return nil, err
 	}

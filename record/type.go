@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -56,7 +57,8 @@ func (t *Type) Governed() bool {
 }
 
 func (t *Type) check(r *Record) error {
-	var classes []string
+	var room [MaxSubjects]string
+	classes := room[:0]
 	for _, s := range r.Subjects {
 		c, err := SubjectClass(s)
 		if err != nil {
@@ -64,8 +66,8 @@ func (t *Type) check(r *Record) error {
 		}
 		classes = append(classes, c)
 	}
-	sort.Strings(classes)
-	if strings.Join(classes, " ") != strings.Join(t.Subjects, " ") {
+	slices.Sort(classes)
+	if !slices.Equal(classes, t.Subjects) {
 		return badField("subjects", "%s belongs to exactly: %s", t.Name, strings.Join(t.Subjects, ", "))
 	}
 	if err := t.Body.check(r.Body, "body"); err != nil {

@@ -35,6 +35,19 @@ type Governance struct {
 	Policy    string           `json:"policy"`
 	Policies  []string         `json:"policies"` // SHA-256 of each policy ever in force, hex, in their order
 	Last      string           `json:"last"`     // leaf hash of the newest record, hex
+	// Appointed is the leaf hash of the governors.changed that put the present
+	// governors in office, hex; "" while the founders govern.
+	Appointed string   `json:"appointed,omitempty"`
+	Removed   []string `json:"removed,omitempty"` // ids of nodes that are no more, in their order
+	Former    []Former `json:"former,omitempty"`  // keys of governors and nodes that count no more
+	Closed    string   `json:"closed,omitempty"`  // origin of the successor of a log that was closed
+}
+
+// Former is a key of a governor or a node that counts no more. It is kept
+// because no key is ever registered twice.
+type Former struct {
+	Name string `json:"name"` // that it was registered under
+	Key  Key    `json:"key"`  // Revoked says where it ended
 }
 
 // Governor is one of those whose signatures make governance records.
@@ -71,8 +84,21 @@ type Member struct {
 	ValidFrom string   `json:"valid_from"`
 	ValidTo   string   `json:"valid_to,omitempty"`
 	WMI       []string `json:"wmi,omitempty"`
+	Calendar  string   `json:"calendar"`
+	Documents []string `json:"documents"`        // kinds of document that were checked
+	TaxID     string   `json:"tax_id,omitempty"` // commitment
 	Keys      []*Key   `json:"keys"`
 	Last      string   `json:"last"` // leaf hash of the newest record of its history, hex
+	// Roles are those of each actor that has any, sorted.
+	Roles     map[string][]string `json:"roles,omitempty"`
+	Suspended *Suspension         `json:"suspended,omitempty"` // nil unless suspended now
+}
+
+// Suspension keeps a member from writing, and its TLS keys from reading.
+type Suspension struct {
+	Index  uint64 `json:"index"` // of the record that suspended it; it holds for all indices above
+	Time   int64  `json:"time"`  // its log time, ms
+	Reason string `json:"reason"`
 }
 
 // Uses of a key.
@@ -140,6 +166,9 @@ func (a *Authority) Check(r *record.Record, at Place, sigOK SigCheck) error {
 		}
 		return a.checkGenesis(r, at, sigOK)
 	}
+	if next := a.Governance.Closed; next != "" {
+		return fault.New("log_closed", "", "this log is closed; it goes on in "+next)
+	}
 	if !contains(a.Governance.Rules.Types, r.Type) {
 		return fault.New("unknown_type", "type", "the rules of this log do not know "+r.Type)
 	}
@@ -175,14 +204,18 @@ func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) er
 	if err != nil {
 		return err
 	}
-	classes := m.Kinds
+	classes := m.classes(k)
 	if k.Device != nil {
 		classes = []string{record.WriterDevice}
 		if v := k.Device.Vehicle; v != "" && !aboutVehicle(r, v) {
 			return fault.New("not_allowed", "subjects", "the key is bound to a device of vehicle "+v)
 		}
 	}
-	if !mayWrite(a.Governance.Rules.Write[r.Type], classes) {
+	writers := a.Governance.Rules.Write[r.Type]
+	if k.Device == nil && contains(writers, record.WriterNode) && a.runsNode(m.Name) {
+		return nil // what it writes as a node is its duty for as long as it runs one
+	}
+	if !mayWrite(writers, classes) {
 		return fault.New("not_allowed", "type", fmt.Sprintf("%s (%s) may not write %s", m.Name, strings.Join(classes, ", "), r.Type))
 	}
 	if day := time.UnixMilli(at.Time).UTC().Format(time.DateOnly); day < m.ValidFrom || m.ValidTo != "" && day > m.ValidTo {
@@ -225,6 +258,8 @@ func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, si
 	sig := r.Sigs[0]
 	k := m.key(certs.FormatID(sig.ID))
 	switch {
+	case m.Suspended != nil:
+		return nil, fault.New("suspended", "author", fmt.Sprintf("%s is suspended since log index %d (%s)", m.Name, m.Suspended.Index, m.Suspended.Reason))
 	case k == nil || k.Use != use:
 		return nil, fault.New("key_unknown", "", fmt.Sprintf("%s has no %s key %08x", m.Name, use, sig.ID))
 	case k.Index >= at.Index:
@@ -233,6 +268,8 @@ func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, si
 		return nil, fault.New("key_revoked", "", fmt.Sprintf("key %s was revoked at index %d (%s)", k.ID, k.Revoked.Index, k.Revoked.Reason))
 	case k.Actor != r.Actor:
 		return nil, fault.New("actor", "actor", fmt.Sprintf("key %s is bound to actor %q, the record names %q", k.ID, k.Actor, r.Actor))
+	case use == UseAdmin && !m.HasRole(k.Actor, record.RoleAdministrator):
+		return nil, fault.New("not_administrator", "actor", fmt.Sprintf("%s of %s is no administrator at this point of the log", k.Actor, m.Name))
 	case !sigOK(k.Public, []byte(r.Text), sig.Bytes):
 		return nil, fault.New("signature", "", fmt.Sprintf("the signature by %s (key %s) does not fit the record", sig.Name, k.ID))
 	}
@@ -241,51 +278,6 @@ func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, si
 
 func keyEarly(k *Key) error {
 	return fault.New("key_early", "", fmt.Sprintf("key %s counts only after log index %d", k.ID, k.Index))
-}
-
-func (m *Member) key(id string) *Key {
-	for _, k := range m.Keys {
-		if k.ID == id {
-			return k
-		}
-	}
-	return nil
-}
-
-// Live reports whether the key may be used after the newest record.
-func (k *Key) Live() bool { return k.Revoked == nil }
-
-// Key returns the member's key that signed a record, or nil.
-func (a *Authority) Key(r *record.Record) *Key {
-	if m := a.Members[r.Author]; m != nil {
-		return m.key(certs.FormatID(r.Sigs[0].ID))
-	}
-	return nil
-}
-
-// NodeByPin returns the node with this TLS key, or nil.
-func (a *Authority) NodeByPin(pin string) *Node {
-	if a.Governance == nil {
-		return nil
-	}
-	for _, n := range a.Governance.Nodes {
-		if n.TLS.VKey == pin && n.TLS.Live() {
-			return n
-		}
-	}
-	return nil
-}
-
-// MemberByPin returns the member with this live TLS key, or nil.
-func (a *Authority) MemberByPin(pin string) *Member {
-	for _, m := range a.Members {
-		for _, k := range m.Keys {
-			if k.Use == UseTLS && k.VKey == pin && k.Live() {
-				return m
-			}
-		}
-	}
-	return nil
 }
 
 func contains(list []string, s string) bool {

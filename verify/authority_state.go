@@ -52,6 +52,9 @@ func (a *Authority) Decode(subject string, b []byte) error {
 	for _, n := range g.Nodes {
 		a.useNode(n)
 	}
+	for i := range g.Former {
+		a.use(g.Former[i].Name, &g.Former[i].Key)
+	}
 	return nil
 }
 

@@ -42,7 +42,7 @@ func (c *check) head() error {
 	if held, err = c.follow(held, policies); err != nil {
 		return err
 	}
-	c.rep.Tolerates = held.Tolerates()
+	c.rep.Policy, c.rep.Tolerates = held, held.Tolerates()
 
 	h, err := held.Check(own.Checkpoint, c.opt.Now)
 	switch fault.Code(err) {
@@ -148,8 +148,8 @@ func (c *check) follow(held *Policy, bridges []bridge) (*Policy, error) {
 		if next.Origin() != held.Origin() {
 			return nil, fault.New("bridge", b.where, "the new policy is of another log: "+next.Origin())
 		}
+		c.rep.PolicySteps = append(c.rep.PolicySteps, policyStep(s, held, next, h))
 		held, place = next, b.Index
-		c.rep.PolicySteps = append(c.rep.PolicySteps, fmt.Sprintf("policy of record %d, under tree size %d", b.Index, h.Size))
 	}
 	return held, nil
 }

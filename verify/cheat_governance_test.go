@@ -7,6 +7,7 @@ import (
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // begun tells the lie in the genesis, signed by all founders.
@@ -74,6 +75,32 @@ var governanceCheats = []cheat{
 		w.seal()
 		return w.file(vinA).Bytes()
 	}, code: "authority < threshold", says: "signed by all 3 founders, here by 2"},
+	{name: "a genesis that one founder signed with another key", do: func(w *world) []byte {
+		w = emptyWorld(w.t, fullCast)
+		w.add(envelope{"log.genesis/1", w.govs[0].Name(), []string{"governance"}, w.genesis(), nil},
+			w.govs[0], ed25519Key(w.t, "insurer.example", "another"), w.govs[2])
+		w.reading(dealer, vinA, 12, w.workshop(dealer))
+		w.seal()
+		return w.file(vinA).Bytes()
+	}, code: "authority < not_governor", says: "insurer.example"},
+	{name: "a genesis with one founder's signature of something else", do: func(w *world) []byte {
+		w = emptyWorld(w.t, fullCast)
+		e := envelope{"log.genesis/1", w.govs[0].Name(), []string{"governance"}, w.genesis(), nil}
+		text := w.text(e)
+		n := certs.Note{Text: text}
+		for i, g := range w.govs {
+			sig, err := g.Sign([]byte(text[i/2:])) // the third signs one byte less
+			w.must(err)
+			n.Sigs = append(n.Sigs, sig)
+		}
+		w.put(n.Bytes(), "governance")
+		w.reading(dealer, vinA, 12, w.workshop(dealer))
+		w.seal()
+		return w.file(vinA).Bytes()
+	}, code: "authority < signature", says: "the signature by governor " + maker},
+	{name: "a genesis that claims to succeed another log", do: begun(func(b jcs.Value) jcs.Value {
+		return b.With("predecessor", obj("origin", "milepost.example/old/"+strings.Repeat("0", 40), "root", strings.Repeat("0", 64), "size", 4))
+	}), code: "authority < predecessor", says: "does not read successor logs yet"},
 	{name: "a genesis that is not the first leaf", do: func(w *world) []byte {
 		w = emptyWorld(w.t, fullCast)
 		w.reading(dealer, vinB, 12, w.workshop(dealer))
@@ -116,6 +143,18 @@ var governanceCheats = []cheat{
 		ls := b.Get("policy").Strings()
 		return b.With("policy", jcs.Texts(append(ls[:len(ls)-1], "quorum none")))
 	}), code: "authority < policy_form", says: "quorum none would believe the log alone"},
+	{name: "a genesis with a node that has a governor's key", do: func(w *world) []byte {
+		w = emptyWorld(w.t, fullCast)
+		w.hosts[0].log = ed25519KeyOf(w, w.origin, "assoc.example "+w.name+" governor")
+		w.policy = w.policyOf(w.hosts)
+		w.found(nil)
+		w.live()
+		return w.file(vinA).Bytes()
+	}, opt: func(o *verify.Options) {
+		w := emptyWorld(tb{}, fullCast)
+		w.hosts[0].log = ed25519KeyOf(w, w.origin, "assoc.example "+w.name+" governor")
+		o.Policy = parsed(tb{}, w.policyOf(w.hosts))
+	}, code: "authority < key_reused", says: "was registered before"},
 	{name: "a genesis of a newer feature level", do: begun(func(b jcs.Value) jcs.Value {
 		return b.With("feature_level", jcs.Number(2))
 	}), code: "newer_needed", says: "the log is at feature level 2, this program at 1"},
@@ -197,6 +236,13 @@ var governanceCheats = []cheat{
 		w.add(envelope{"key.added/1", dealer, []string{"member/" + dealer},
 			obj("key", key.VKey(), "name", dealer, "pop", []string{w.pop(key, "record")}, "prev", w.prev("member/"+dealer), "use", "record"), nil}, w.spare(dealer))
 	}), code: "authority < key_unknown", says: dealer + " has no admin key"},
+	{name: "a key added for one who is no member", do: lie(func(w *world) {
+		const name = "nobody.example"
+		key := ed25519Key(w.t, name, "new")
+		w.add(envelope{"key.added/1", w.govs[0].Name(), []string{"member/" + name},
+			obj("key", key.VKey(), "name", name, "pop", []string{w.pop(key, "record")}, "use", "record"), nil}, two(w)...)
+		w.reading(name, vinA, 32000, key)
+	}), code: "authority < member_unknown", says: "nobody.example is not a member"},
 	{name: "a key added by another member's administrator", do: lie(func(w *world) {
 		key := ed25519Key(w.t, dealer, "new")
 		w.add(envelope{"key.added/1", inspector, []string{"member/" + dealer},

@@ -54,6 +54,8 @@ type world struct {
 	hosts  []host
 	policy string
 
+	appointed string // hash of the governors.changed that put govs in office; "" for the founders
+
 	leaves   [][]byte
 	times    []int64    // log time of each leaf; 0 while unsealed
 	subjects [][]string // of each leaf, nil for a seal

@@ -1,11 +1,8 @@
 package verify
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sort"
-	"strings"
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
@@ -124,25 +121,39 @@ func (a *Authority) checkGoverned(r *record.Record, at Place, sigOK SigCheck) er
 		if err := signedBy(r, a.Governance.Governors, sigOK); err != nil {
 			return err
 		}
-	}
-	switch r.Type {
-	case "member.admitted/1":
-		if m != nil {
-			return fault.New("member_exists", "body.name", m.Name+" was admitted before, and names are never used again")
-		}
-	case "node.added/1":
-		if a.Governance.Nodes[r.Body.Get("id").Str] != nil {
-			return fault.New("node_exists", "body.id", "a node of this id was added before, and ids are never used again")
-		}
-	case "key.added/1", "key.revoked/1":
-		if m == nil {
-			return fault.New("member_unknown", "body.name", r.Body.Get("name").Str+" is not a member")
+		if err := a.checkBallot(r); err != nil {
+			return err
 		}
 	}
-	if r.Type == "key.revoked/1" {
-		return checkRevocation(m, r, at, byAdmin)
+	if r.Def.Owner != "" {
+		return a.checkMemberRecord(m, r, at, byAdmin)
+	}
+	if err := a.checkChange(r); err != nil {
+		return err
 	}
 	return a.checkRegistration(r, at)
+}
+
+// checkBallot keeps signatures that governors gave under their predecessors,
+// or before some of them came to office, from being used later. In the
+// governance history prev sees to that; a member's history knows nothing of
+// a change of governors, so records that governors write there name it.
+func (a *Authority) checkBallot(r *record.Record) error {
+	now := a.Governance.Appointed
+	if r.Def.Owner == "" || now == "" || contains(r.Envelope.Get("refs").Strings(), now) {
+		return nil
+	}
+	return fault.New("stale_ballot", "refs", "the governors have changed; what they sign for a member's history names that change, "+now).
+		WithHint("draft it again and have the present governors sign it")
+}
+
+// BallotRefs are the refs that a record of the governors in a member's
+// history has to carry at this point of the log; nil for none.
+func (a *Authority) BallotRefs() []string {
+	if a.Governance == nil || a.Governance.Appointed == "" {
+		return nil
+	}
+	return []string{a.Governance.Appointed}
 }
 
 func orNone(s string) string {
@@ -152,60 +163,12 @@ func orNone(s string) string {
 	return s
 }
 
-// PolicyText returns the policy that a governance record puts in force, or
-// "" if it changes none.
-func PolicyText(r *record.Record) string {
-	lines := r.Body.Get("policy").Strings()
-	if len(lines) == 0 {
-		return ""
-	}
-	return strings.Join(lines, "\n") + "\n"
-}
-
-func policyHash(text string) string {
-	h := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(h[:])
-}
-
-// checkPolicyText: the policy is this log's, is no former one, and has the
-// keys of the nodes that the record registers. A text stands for one time
-// of the log only, so that a verifier that holds it knows which policies
-// came after it (see bridges).
-func (a *Authority) checkPolicyText(r *record.Record, keys []registered) error {
-	text := PolicyText(r)
-	p, err := ParsePolicy([]byte(text))
-	if err != nil {
-		return fault.New("policy_form", "body.policy", err.Error())
-	}
-	if p.Origin() != r.Origin {
-		return fault.New("policy_origin", "body.policy", "the policy is of another log: "+p.Origin())
-	}
-	if a.Governance != nil && contains(a.Governance.Policies, policyHash(text)) {
-		return fault.New("policy_again", "body.policy", "this very text was in force before").
-			WithHint("a comment line with a number makes it another one")
-	}
-	listed := map[string]bool{}
-	for _, l := range p.Logs() {
-		listed[l.VKey()] = true
-	}
-	for _, w := range p.Witnesses() {
-		listed[w.Key.VKey()] = true
-	}
-	for _, k := range keys {
-		if k.key.Use != UseTLS && !listed[k.key.VKey] {
-			return fault.New("policy_keys", "body.policy", fmt.Sprintf("the policy lacks the %s key %s of a node", k.key.Use, k.key.ID))
-		}
-	}
-	return nil
-}
-
 // Apply changes the state by a record that Check has let through, and
 // returns the subject whose state changed, or "" if none did.
 func (a *Authority) Apply(r *record.Record, at Place) string {
 	if r.Def == nil || !r.Def.Governed() {
 		return ""
 	}
-	b := r.Body
 	keys, err := a.keysIn(r, at)
 	if err != nil {
 		panic("verify: Apply without Check: " + err.Error())
@@ -213,53 +176,10 @@ func (a *Authority) Apply(r *record.Record, at Place) string {
 	for _, k := range keys {
 		a.use(k.name, k.key)
 	}
-	m := a.Members[b.Get("name").Str]
-	switch r.Type {
-	case "log.genesis/1":
-		governors, _ := governorsOf(b.Get("founding"), at)
-		for i := range governors {
-			a.use(governors[i].Name, &governors[i].Key)
-		}
-		a.Governance = &Governance{
-			Governors: governors, Threshold: int(b.Get("founding").Get("threshold").Int),
-			Level: b.Get("feature_level").Int, Rules: rulesOf(b.Get("rules")), Nodes: map[string]*Node{},
-		}
-		for i, n := range b.Get("nodes").List {
-			a.addNode(n, keys[3*i:])
-		}
-	case "node.added/1":
-		a.addNode(b, keys)
-	case "member.admitted/1":
-		m = &Member{
-			Name: b.Get("name").Str, LegalName: b.Get("legal_name").Str, Kinds: b.Get("kind").Strings(),
-			Country: b.Get("country").Str, Zone: b.Get("zone").Str, WMI: b.Get("wmi").Strings(),
-			ValidFrom: b.Get("valid_from").Str, ValidTo: b.Get("valid_to").Str,
-		}
-		a.Members[m.Name] = m
-		fallthrough
-	case "key.added/1":
-		for _, k := range keys {
-			m.Keys = append(m.Keys, k.key)
-		}
-	case "key.revoked/1":
-		revoke(m, r, at)
-	}
-	if text := PolicyText(r); text != "" {
-		a.Governance.Policy = text
-		a.Governance.Policies = append(a.Governance.Policies, policyHash(text))
-	}
-	if hash := hex.EncodeToString(r.Hash[:]); m != nil {
-		m.Last = hash
+	if r.Def.Owner != "" {
+		a.applyMember(r, at, keys)
 	} else {
-		a.Governance.Last = hash
+		a.applyChange(r, at, keys)
 	}
 	return r.Subjects[0]
-}
-
-func (a *Authority) addNode(n jcs.Value, keys []registered) {
-	id := n.Get("id").Str
-	a.Governance.Nodes[id] = &Node{
-		ID: id, Member: n.Get("member").Str, Address: n.Get("address").Str,
-		Log: *keys[0].key, Cosigner: *keys[1].key, TLS: *keys[2].key,
-	}
 }

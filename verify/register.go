@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
@@ -18,9 +19,10 @@ type registered struct {
 }
 
 // keysIn lists the keys that a record registers, in the order in which its
-// proofs of possession stand: of a node its log, cosigner and TLS key; of a
-// member its admin, record and TLS keys. The keys of governors are not among
-// them: their signatures under the genesis say the same.
+// proofs of possession stand: of a node its log, cosigner and TLS key, as far
+// as they are new; of a member its admin, record and TLS keys; of governors
+// those that no governor of before has. The keys of the founders are not
+// among them: their signatures under the genesis say the same.
 func (a *Authority) keysIn(r *record.Record, at Place) (keys []registered, err error) {
 	b := r.Body
 	member := b.Get("name").Str
@@ -46,6 +48,17 @@ func (a *Authority) keysIn(r *record.Record, at Place) (keys []registered, err e
 		}
 	case "node.added/1":
 		node(b)
+	case "node.changed/1":
+		node(b)
+		if old := a.Governance.Nodes[b.Get("id").Str]; old != nil {
+			keys = slices.DeleteFunc(keys, func(k registered) bool { return old.key(k.key.Use).VKey == k.key.VKey })
+		}
+	case "governors.changed/1":
+		for _, g := range b.Get("governors").List {
+			if a.governor(g.Get("name").Str, g.Get("key").Str) == nil {
+				add(g.Get("name").Str, g.Get("key").Str, UseGovernor)
+			}
+		}
 	case "member.admitted/1":
 		for _, k := range b.Get("admin_keys").List {
 			add(member, k.Get("key").Str, UseAdmin).Actor = k.Get("actor").Str
@@ -76,12 +89,10 @@ func (a *Authority) checkRegistration(r *record.Record, at Place) error {
 	if err != nil {
 		return err
 	}
-	if r.Body.Has("policy") {
-		if err := a.checkPolicyText(r, keys); err != nil {
-			return err
-		}
+	if err := a.checkPossession(r, keys); err != nil {
+		return err
 	}
-	return a.checkPossession(r, keys)
+	return a.checkPolicyText(r, keys)
 }
 
 // checkPossession: each key is new, under its name and as such, and its

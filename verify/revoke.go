@@ -39,24 +39,7 @@ func checkRevocation(m *Member, r *record.Record, at Place, own bool) error {
 	for _, f := range falling(m, k, r) {
 		falls[f] = true
 	}
-	before, after := map[string]bool{}, map[string]bool{}
-	for _, o := range m.Keys {
-		if o.Use == UseAdmin && o.Live() {
-			before[o.Actor] = true
-			after[o.Actor] = after[o.Actor] || !falls[o]
-		}
-	}
-	left := 0
-	for _, stays := range after {
-		if stays {
-			left++
-		}
-	}
-	if left < 2 && left < len(before) {
-		return fault.New("administrators", "body.key_id", "at least two administrators always remain").
-			WithHint("add another administrator first, or ask the governors")
-	}
-	return nil
+	return enoughAdministrators(m, "body.key_id", m.administrators(func(k *Key) bool { return !falls[k] }))
 }
 
 // falling lists the keys that a revocation ends or relabels: the key itself

@@ -256,6 +256,19 @@ func TestKeysAddedWithACompromisedKey(t *testing.T) {
 	refused(t, w.file(vinA).Bytes(), w.options(), "record < key_revoked", "(compromised)")
 }
 
+// An administrator that retires takes nothing along.
+func TestKeysAddedWithARetiredKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addKey(dealer, ed25519Key(t, dealer, "owner"), "admin", "actor", "owner")
+	w.revokeKey(dealer, w.office(dealer), "retired", "")
+	i := w.reading(dealer, vinA, 32000, w.spare(dealer)) // a key that the office added
+	w.seal()
+	if r := accepted(t, w.file(vinA).Bytes(), w.options()); resultAt(t, r, i).Verdict != verify.Valid {
+		t.Errorf("%+v", resultAt(t, r, i))
+	}
+}
+
 // The governors may revoke what a member itself may not.
 func TestGovernorsRevoke(t *testing.T) {
 	t.Parallel()

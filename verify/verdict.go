@@ -17,10 +17,31 @@ const (
 	KeyLaterRetired  Verdict = "valid, key later retired"
 	KeyLaterLost     Verdict = "valid, key later reported lost"
 	LaterCompromised Verdict = "valid then, key later reported compromised"
+	NotAdmitted      Verdict = "author not admitted at that point"
+	Suspended        Verdict = "author suspended at that point"
+	NotAllowed       Verdict = "type not allowed for this role"
 	UnknownMeaning   Verdict = "unknown type, signature valid, meaning unknown"
 	Withheld         Verdict = "withheld by the holder of the file"
 	Invalid          Verdict = "invalid"
 )
+
+// Refused reports whether a record of this verdict should not be in the log.
+func (v Verdict) Refused() bool {
+	return v == NotAdmitted || v == Suspended || v == NotAllowed || v == Invalid
+}
+
+// verdictOf is the verdict on a record that could not stand where it does.
+func verdictOf(err error) Verdict {
+	switch fault.Code(err) {
+	case "author_unknown", "membership_over":
+		return NotAdmitted
+	case "suspended":
+		return Suspended
+	case "not_allowed":
+		return NotAllowed
+	}
+	return Invalid
+}
 
 // Flags mark what is odd about the times that an author gave, beside the
 // log time that nobody chose. No record is refused for them.
@@ -62,7 +83,7 @@ func (c *check) verdicts() error {
 					c.rep.Withheld++
 				}
 			}
-			if res.Verdict == Invalid && failure == nil {
+			if res.Verdict.Refused() && failure == nil {
 				failure = fault.New("record", fmt.Sprintf("%s, entry %d (log index %d)", h.Subject, i, e.Index), "the record is not valid").Because(c.all[e.Index].err)
 			}
 			c.rep.Results = append(c.rep.Results, res)
@@ -76,8 +97,8 @@ func (c *check) verdicts() error {
 }
 
 // consistent holds the shown records against each other, as the state
-// machine did before it let them in: an id of an author once, one
-// vehicle.created, references to earlier records of the same vehicle.
+// machine did before it let them in: an id of an author once, and one
+// vehicle.created.
 func (c *check) consistent() {
 	type named struct {
 		author string
@@ -85,14 +106,6 @@ func (c *check) consistent() {
 	}
 	ids := map[named]uint64{}
 	created := map[string]uint64{}
-	c.byHash = map[string]FileEntry{}
-	for _, h := range c.file.Histories {
-		for _, e := range h.Entries {
-			if _, ok := c.byHash[h.Subject+Hex(e.Hash)]; !ok {
-				c.byHash[h.Subject+Hex(e.Hash)] = e
-			}
-		}
-	}
 	for _, i := range c.indices() {
 		s := c.all[i]
 		id := named{s.rec.Author, s.rec.UUID}
@@ -108,25 +121,30 @@ func (c *check) consistent() {
 			}
 			created[vehicle] = i
 		}
-		for _, ref := range s.rec.References() {
-			if s.err == nil {
-				s.err = c.reference(ref, vehicle, i)
-			}
-		}
 	}
 }
 
-// reference: what a record refers to stands before it in the same vehicle's
-// history and is of the right type, as far as the file shows.
-func (c *check) reference(ref record.Reference, vehicle string, before uint64) error {
-	if c.file.History(vehicle) == nil {
-		return nil // a file of another of the vehicle's histories alone
+// references: what a record refers to stands before it in the right history
+// of the same vehicle, as far as the file shows. It is asked at the record's
+// own place in the replay.
+func (c *check) references(s *shown) error {
+	for _, ref := range s.rec.References() {
+		history := historyOf(ref.Type, s.rec.Vehicle())
+		if c.file.History(history) == nil {
+			continue
+		}
+		e, ok := c.byHash[history+" "+ref.Hash]
+		if !ok || e.Index >= s.entry.Index {
+			return noReference(s.rec, ref)
+		}
+		if e.Note == nil {
+			continue // withheld
+		}
+		if err := c.auth.CheckReference(s.rec, ref, c.all[e.Index].rec); err != nil {
+			return err
+		}
 	}
-	e, ok := c.byHash[vehicle+ref.Hash]
-	if ok && e.Index < before && (e.Note == nil || c.all[e.Index].rec.Type == ref.Type) {
-		return nil
-	}
-	return fault.New("reference", ref.At, fmt.Sprintf("%s is no %s that stands before it in %s", ref.Hash, ref.Type, vehicle))
+	return nil
 }
 
 func (c *check) judge(res *Result, s *shown) {
@@ -141,7 +159,7 @@ func (c *check) judge(res *Result, s *shown) {
 	}
 	switch {
 	case s.err != nil:
-		res.Verdict, res.Reason = Invalid, s.err.Error()
+		res.Verdict, res.Reason = verdictOf(s.err), s.err.Error()
 	case s.rec.Def == nil:
 		res.Verdict = UnknownMeaning
 	case res.Key != nil && res.Key.Revoked != nil:

@@ -49,6 +49,7 @@ type Report struct {
 	Results     []Result
 	Warnings    []string
 	Governance  *Governance
+	Policy      *Policy  // the policy held at last: the caller's own, or that of the last bridge
 	PolicySteps []string // policies followed by bridges, in words
 }
 
@@ -61,7 +62,7 @@ type check struct {
 	auth *Authority
 	all  map[uint64]*shown // every entry that shows its record, by log index
 
-	byHash map[string]FileEntry // first entry of a history with a leaf hash, by subject and hex
+	byHash map[string]FileEntry // first entry of a history with a leaf hash, by subject, space and hex
 }
 
 type shown struct {
@@ -128,6 +129,7 @@ func (c *check) ownVehicle(subject string) bool {
 // stands in, and no two entries disagree about one place of the log.
 func (c *check) records() error {
 	places := map[uint64]FileEntry{}
+	c.byHash = map[string]FileEntry{}
 	for _, h := range c.file.Histories {
 		for i, e := range h.Entries {
 			at := fmt.Sprintf("%s, entry %d", h.Subject, i)
@@ -135,6 +137,9 @@ func (c *check) records() error {
 				return fault.New("index_twice", at, fmt.Sprintf("two different entries claim log index %d", e.Index))
 			}
 			places[e.Index] = e
+			if key := h.Subject + " " + Hex(e.Hash); c.byHash[key].Hash != e.Hash {
+				c.byHash[key] = e
+			}
 			if e.Note == nil {
 				if !c.ownVehicle(h.Subject) {
 					return fault.New("withheld", at, "only records of the vehicle may be withheld")
@@ -270,9 +275,10 @@ func (c *check) authority() error {
 		at := Place{i, s.entry.Time}
 		if s.err = c.auth.Check(s.rec, at, certs.VerifyEd25519); s.err == nil {
 			c.auth.Apply(s.rec, at)
+			s.err = c.references(s)
 		} else if isAuthority(s.subject) {
 			return fault.New("authority", fmt.Sprintf("%s, log index %d", s.subject, i), "this record could not stand in the log").Because(s.err)
-		} else if g := c.auth.Governance; s.rec.Def == nil && g != nil && contains(g.Rules.Types, s.rec.Type) {
+		} else if g := c.auth.Governance; s.rec.Def == nil && g != nil && g.Closed == "" && contains(g.Rules.Types, s.rec.Type) {
 			s.err = c.auth.checkUnknown(s.rec, at, certs.VerifyEd25519)
 		}
 	}
@@ -290,6 +296,8 @@ func (c *check) authority() error {
 	case g.Level > FeatureLevel:
 		return fault.New("newer_needed", record.Governance, fmt.Sprintf("the log is at feature level %d, this program at %d", g.Level, FeatureLevel)).
 			WithHint("get a newer milepost")
+	case g.Closed != "":
+		c.rep.Warnings = append(c.rep.Warnings, "this log is closed; later records are in "+g.Closed)
 	}
 	return nil
 }

@@ -303,7 +303,7 @@ func (d *demo) forge() error {
 		}
 		d.say("     CAUGHT: %s", why.What)
 		if why.Hint != "" {
-			d.say("             %s", why.Hint)
+			d.say("             %s", strings.SplitN(why.Hint, " (key ", 2)[0])
 		}
 	}
 	d.say("")

@@ -1,9 +1,10 @@
 package jcs
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/milepost-log/milepost/certs/fault"
@@ -19,10 +20,18 @@ type Limits struct {
 
 // Parse reads one JSON value in canonical form and nothing after it.
 func Parse(data []byte, lim Limits) (Value, error) {
-	if len(data) > lim.Bytes {
-		return Value{}, fault.New("too_large", "", fmt.Sprintf("the JSON has %d bytes, at most %d are allowed", len(data), lim.Bytes))
+	if err := lim.checkSize(len(data)); err != nil {
+		return Value{}, err
 	}
-	p := parser{data: data, newlines: lim.Newlines, left: lim.Values}
+	return ParseString(string(data), lim)
+}
+
+// ParseString is Parse of a string, of which the texts of the value are parts.
+func ParseString(data string, lim Limits) (Value, error) {
+	if err := lim.checkSize(len(data)); err != nil {
+		return Value{}, err
+	}
+	p := parser{data: data, newlines: lim.Newlines, left: lim.Values, fields: make([]Field, 0, 16)}
 	if lim.Values == 0 {
 		p.left = len(data) + 1
 	}
@@ -33,17 +42,31 @@ func Parse(data []byte, lim Limits) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	if out := v.Append(make([]byte, 0, len(data))); !bytes.Equal(out, data) {
+	// Most records fit here, and every node parses every record.
+	var room [1024]byte
+	out := room[:0]
+	if len(data) > len(room) {
+		out = make([]byte, 0, len(data))
+	}
+	if string(v.Append(out)) != data {
 		return Value{}, fault.New("json_form", "", "the JSON is not in the canonical form of RFC 8785")
 	}
 	return v, nil
 }
 
+func (lim Limits) checkSize(n int) error {
+	if n > lim.Bytes {
+		return fault.New("too_large", "", fmt.Sprintf("the JSON has %d bytes, at most %d are allowed", n, lim.Bytes))
+	}
+	return nil
+}
+
 type parser struct {
-	data     []byte
+	data     string
 	at       int
 	newlines bool
-	left     int // values still allowed
+	left     int     // values still allowed
+	fields   []Field // of the objects that are not closed yet, the innermost last
 }
 
 func (p *parser) bad(why string) error {
@@ -59,7 +82,7 @@ func (p *parser) peek() byte {
 }
 
 func (p *parser) eat(s string) bool {
-	if bytes.HasPrefix(p.data[p.at:], []byte(s)) {
+	if strings.HasPrefix(p.data[p.at:], s) {
 		p.at += len(s)
 		return true
 	}
@@ -101,7 +124,7 @@ func (p *parser) integer() (Value, error) {
 	for c := p.peek(); c >= '0' && c <= '9'; c = p.peek() {
 		p.at++
 	}
-	s := string(p.data[start:p.at])
+	s := p.data[start:p.at]
 	if c := p.peek(); c == '.' || c == 'e' || c == 'E' {
 		return Value{}, p.bad("numbers are integers")
 	}
@@ -118,6 +141,7 @@ func (p *parser) object(depth int) (Value, error) {
 	if p.eat("}") {
 		return v, nil
 	}
+	first := len(p.fields)
 	for {
 		if p.peek() != '"' {
 			return Value{}, p.bad("a field name is expected")
@@ -131,7 +155,7 @@ func (p *parser) object(depth int) (Value, error) {
 				return Value{}, p.bad("field names are ASCII")
 			}
 		}
-		if n := len(v.Obj); n > 0 && v.Obj[n-1].Name >= name {
+		if n := len(p.fields); n > first && p.fields[n-1].Name >= name {
 			return Value{}, p.bad(fmt.Sprintf("field %q is out of order or there twice", name))
 		}
 		if !p.eat(":") {
@@ -141,8 +165,10 @@ func (p *parser) object(depth int) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		v.Obj = append(v.Obj, Field{name, f})
+		p.fields = append(p.fields, Field{name, f})
 		if p.eat("}") {
+			v.Obj = slices.Clone(p.fields[first:])
+			p.fields = p.fields[:first]
 			return v, nil
 		}
 		if !p.eat(",") {
@@ -177,7 +203,7 @@ func (p *parser) list(depth int) (Value, error) {
 // the line feed where that is allowed.
 func (p *parser) text() (string, error) {
 	p.at++
-	var out []byte
+	var out []byte // what stands before start, if that has an escape
 	start := p.at
 	for {
 		if p.at >= len(p.data) {
@@ -185,9 +211,12 @@ func (p *parser) text() (string, error) {
 		}
 		switch c := p.data[p.at]; {
 		case c == '"':
-			out = append(out, p.data[start:p.at]...)
+			s := p.data[start:p.at]
 			p.at++
-			return string(out), nil
+			if out != nil {
+				s = string(append(out, s...))
+			}
+			return s, nil
 		case c == '\\':
 			out = append(out, p.data[start:p.at]...)
 			p.at++
@@ -201,8 +230,10 @@ func (p *parser) text() (string, error) {
 			}
 			p.at++
 			start = p.at
+		case c >= 0x20 && c < 0x7f:
+			p.at++
 		default:
-			r, size := utf8.DecodeRune(p.data[p.at:])
+			r, size := utf8.DecodeRuneInString(p.data[p.at:])
 			if r == utf8.RuneError && size < 2 {
 				return "", p.bad("not valid UTF-8")
 			}
