@@ -114,6 +114,8 @@ func TestEd25519Cosignature(t *testing.T) {
 	good := cosign(5, checkpoint)
 	for what, ok := range map[string]bool{
 		"a plain signature":  v.Verify([]byte(checkpoint), ed25519.Sign(private, []byte(checkpoint))),
+		"nothing":            v.Verify([]byte(checkpoint), nil),
+		"half a timestamp":   v.Verify([]byte(checkpoint), good[:4]),
 		"no timestamp":       v.Verify([]byte(checkpoint), good[8:]),
 		"another time":       v.Verify([]byte(checkpoint), append([]byte{0, 0, 0, 0, 0, 0, 0, 6}, good[8:]...)),
 		"an extension line":  v.Verify([]byte(checkpoint+"x\n"), cosign(5, checkpoint+"x\n")),

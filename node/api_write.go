@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -218,7 +219,7 @@ func (n *Node) postAddCheckpoint(w http.ResponseWriter, r *http.Request, c calle
 	if err != nil {
 		return err
 	}
-	sig, err := n.cosign(r.Context(), req)
+	sigs, err := n.cosign(r.Context(), req)
 	if old, ok := err.(errOldSize); ok {
 		w.Header().Set("Content-Type", sizeContent)
 		w.WriteHeader(http.StatusConflict)
@@ -228,7 +229,11 @@ func (n *Node) postAddCheckpoint(w http.ResponseWriter, r *http.Request, c calle
 	if err != nil {
 		return err
 	}
-	return writeText(w, plain, []byte(sig.Line()))
+	var lines strings.Builder
+	for _, s := range sigs {
+		lines.WriteString(s.Line())
+	}
+	return writeText(w, plain, []byte(lines.String()))
 }
 
 // postHead takes a head that another node published or cosigned.

@@ -25,6 +25,8 @@ import (
 // Client speaks the HTTPS API of one node. It is safe for concurrent use.
 type Client struct {
 	Address string // host:port
+	pin     string
+	dial    DialFunc
 	http    *http.Client
 }
 
@@ -37,7 +39,7 @@ func NewClient(address, pin string, id *certs.TLSIdentity, dial DialFunc) *Clien
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	}
-	return &Client{Address: address, http: &http.Client{Transport: &http.Transport{
+	return &Client{Address: address, pin: pin, dial: dial, http: &http.Client{Transport: &http.Transport{
 		DialContext:           dial,
 		TLSClientConfig:       certs.ClientConfig(id, pin, "http/1.1"),
 		TLSHandshakeTimeout:   5 * time.Second,
@@ -47,6 +49,9 @@ func NewClient(address, pin string, id *certs.TLSIdentity, dial DialFunc) *Clien
 		ResponseHeaderTimeout: time.Minute,
 	}}}
 }
+
+// As returns a client of the same node in the name of another TLS key.
+func (c *Client) As(id *certs.TLSIdentity) *Client { return NewClient(c.Address, c.pin, id, c.dial) }
 
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -192,10 +197,25 @@ func cause(err error) error {
 }
 
 // Client returns a client of one of the cluster's nodes in the name of a
-// member, whose TLS key file is read; "" is a client without an account. The
-// node's own TLS key is pinned by the cluster file, or else by the founding.
-// If neither has it, the error's code is pin_missing.
+// member, whose TLS key file is read; "" is a client without an account.
 func (c *Cluster) Client(id, member string, passphrase func() ([]byte, error)) (*Client, error) {
+	var identity *certs.TLSIdentity
+	if member != "" {
+		k, err := keyfile.ReadKeyFile(c.KeyPath(member, keyfile.UseTLS), passphrase)
+		if err != nil {
+			return nil, err
+		}
+		if identity, err = k.TLS(); err != nil {
+			return nil, err
+		}
+	}
+	return c.ClientAs(id, identity)
+}
+
+// ClientAs is Client for an identity at hand; nil is none. The node's own TLS
+// key is pinned by the cluster file, or else by the founding; if neither has
+// it, the error's code is pin_missing.
+func (c *Cluster) ClientAs(id string, identity *certs.TLSIdentity) (*Client, error) {
 	entry, err := c.Node(id)
 	if err != nil {
 		return nil, err
@@ -216,21 +236,5 @@ func (c *Cluster) Client(id, member string, passphrase func() ([]byte, error)) (
 		return nil, fault.New("pin_missing", c.path, "neither the cluster file nor the founding has the TLS key of node "+id).
 			WithHint("add tls_key to its [[node]]; `milepost key show` prints it where the node runs")
 	}
-	identity, err := c.Identity(member, passphrase)
-	if err != nil {
-		return nil, err
-	}
 	return NewClient(entry.Address, pin, identity, nil), nil
-}
-
-// Identity reads a member's TLS key file; "" gives none.
-func (c *Cluster) Identity(member string, passphrase func() ([]byte, error)) (*certs.TLSIdentity, error) {
-	if member == "" {
-		return nil, nil
-	}
-	k, err := keyfile.ReadKeyFile(c.KeyPath(member, keyfile.UseTLS), passphrase)
-	if err != nil {
-		return nil, err
-	}
-	return k.TLS()
 }

@@ -145,21 +145,26 @@ func (n *Node) ownCheckpoint(size uint64) ([]byte, error) {
 		if c.Root, err = view.RootAt(size); err != nil {
 			return nil, err
 		}
-		sig, err := n.logSigner.Sign([]byte(c.Text()))
+		sig, err := n.keys.Load().logs[0].Sign([]byte(c.Text()))
 		if err != nil {
 			return nil, err
 		}
 		stamp, line = 0, sig.Line()
 	}
-	cosigner, err := n.stamped(stamp)
-	if err != nil {
-		return nil, err
+	policies, _ := n.demands(size)
+	text := c.Text() + "\n" + line
+	for _, k := range n.cosigners(policies) {
+		cosigner, err := k.stamped(stamp)
+		if err != nil {
+			return nil, err
+		}
+		sig, err := cosigner.Sign([]byte(c.Text()))
+		if err != nil {
+			return nil, err
+		}
+		text += sig.Line()
 	}
-	sig, err := cosigner.Sign([]byte(c.Text()))
-	if err != nil {
-		return nil, err
-	}
-	return []byte(c.Text() + "\n" + line + sig.Line()), nil
+	return []byte(text), nil
 }
 
 // maxRefused bounds the refused heads that are kept; the first tell most.

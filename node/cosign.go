@@ -36,76 +36,83 @@ type cosignRequest struct {
 // cosign signs a tree head, after this node's own tree gave the same root at
 // that size and the last leaf there is a seal: the index root under the
 // signature is one that this node computed.
-func (n *Node) cosign(ctx context.Context, req *cosignRequest) (certs.Sig, error) {
-	none := certs.Sig{}
+func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, error) {
 	c, note, err := verify.ParseCheckpoint(req.checkpoint)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	if c.Origin != n.origin {
-		return none, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
+		return nil, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
 	}
 	logSig, ok := n.logSignature(note)
 	if !ok {
-		return none, fault.New("log_key_missing", "", "no log key of the policy signed this checkpoint")
+		return nil, fault.New("log_key_missing", "", "no log key of the policy signed this checkpoint")
 	}
 	if req.old > c.Size {
-		return none, fault.New("old_size", "", "the old size is larger than the checkpoint's")
+		return nil, fault.New("old_size", "", "the old size is larger than the checkpoint's")
 	}
 	view, err := n.waitForSize(ctx, c.Size)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer view.Release()
 	root, err := view.RootAt(c.Size)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	if root != c.Root || !view.IsSeal(c.Size) {
 		n.metrics.refusedHeads.Inc()
 		n.log.Error("refused to cosign a root that is not this tree's", "size", c.Size, "theirs", verify.Hex(c.Root), "own", verify.Hex(root))
 		n.keepRefused(req.checkpoint)
-		return none, fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
+		return nil, fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
 	}
 
 	n.cosignMu.Lock()
 	defer n.cosignMu.Unlock()
 	if n.stopping.Load() {
-		return none, errStopping
+		return nil, errStopping
 	}
 	if last := n.heads.lastCosigned(); last != req.old {
-		return none, errOldSize{last}
+		return nil, errOldSize{last}
 	}
 	// C2SP: the empty tree is consistent with any, so there is nothing to prove.
 	if req.old == 0 && len(req.proof) > 0 {
-		return none, fault.New("consistency", "", "a consistency proof from size 0 has no hashes")
+		return nil, fault.New("consistency", "", "a consistency proof from size 0 has no hashes")
 	}
 	if req.old > 0 {
 		oldRoot, err := view.RootAt(req.old)
 		if err != nil {
-			return none, err
+			return nil, err
 		}
 		hashes := make([][]byte, len(req.proof))
 		for i := range req.proof {
 			hashes[i] = req.proof[i][:]
 		}
 		if err := proof.VerifyConsistency(rfc6962.DefaultHasher, req.old, c.Size, hashes, oldRoot[:], c.Root[:]); err != nil {
-			return none, fault.New("consistency", "", "the consistency proof does not fit").Because(err)
+			return nil, fault.New("consistency", "", "the consistency proof does not fit").Because(err)
 		}
 	}
-	sig, err := n.cosigner.Sign([]byte(note.Text))
-	if err != nil {
-		return none, err
+	policies, _ := n.demands(c.Size)
+	var sigs []certs.Sig
+	for _, k := range n.cosigners(policies) {
+		sig, err := k.Sign([]byte(note.Text))
+		if err != nil {
+			return nil, err
+		}
+		sigs = append(sigs, sig)
+	}
+	if len(sigs) == 0 {
+		return nil, fault.New("not_cosigner", "", "the policy counts no key of this node")
 	}
 	// On disk before anyone sees it: a node that restarts still knows what
 	// it put its name to.
-	if err := n.heads.keep(c, logSig.Line(), certs.CosignTime(sig.Bytes)); err != nil {
+	if err := n.heads.keep(c, logSig.Line(), certs.CosignTime(sigs[0].Bytes)); err != nil {
 		n.fail(fmt.Errorf("keep a cosigned head: %w", err))
-		return none, err
+		return nil, err
 	}
 	n.metrics.cosigned.Inc()
-	n.ownHead.Store(&ownHead{c.Size, assemble(note.Text, logSig, sig)})
-	return sig, nil
+	n.ownHead.Store(&ownHead{c.Size, assemble(note.Text, append([]certs.Sig{logSig}, sigs...)...)})
+	return sigs, nil
 }
 
 // ownHead is the newest head that this node cosigned, as it tells others.
@@ -118,7 +125,7 @@ type ownHead struct {
 // none or one of them does not verify (C2SP tlog-witness: such a note is
 // malformed, whatever else signed it).
 func (n *Node) logSignature(note *certs.Note) (found certs.Sig, ok bool) {
-	for _, v := range n.policy().Logs() {
+	for _, v := range n.logKeys() {
 		for _, s := range note.Sigs {
 			if s.Name != v.Name() || s.ID != v.ID() {
 				continue
@@ -130,6 +137,21 @@ func (n *Node) logSignature(note *certs.Note) (found certs.Sig, ok bool) {
 		}
 	}
 	return found, ok
+}
+
+// logKeys are the log keys of all policies there were: a head that covers an
+// exchange of keys is signed with the one of before and the one of after.
+func (n *Node) logKeys() (keys []certs.Verifier) {
+	seen := map[string]bool{}
+	for _, p := range *n.policies.Load() {
+		for _, l := range p.policy.Logs() {
+			if !seen[l.VKey()] {
+				seen[l.VKey()] = true
+				keys = append(keys, l)
+			}
+		}
+	}
+	return keys
 }
 
 // waitForSize waits until the tree has reached a size and returns a view of

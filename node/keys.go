@@ -30,26 +30,6 @@ func (c *Cluster) keyPath(holder, use, suffix string) string {
 	return c.Path("keys", strings.ReplaceAll(holder, "/", "_")+"."+use+suffix+".key")
 }
 
-// KeyFor reads the key file of a holder whose public half is the given one:
-// the one in use, or the next one. So a key that the log has exchanged is
-// found without anybody renaming files.
-func (c *Cluster) KeyFor(holder, use, public string, passphrase func() ([]byte, error)) (*keyfile.Key, error) {
-	var first error
-	for _, path := range []string{c.KeyPath(holder, use), c.NextKeyPath(holder, use)} {
-		k, err := keyfile.ReadKeyFile(path, passphrase)
-		if err == nil {
-			if have, perr := k.Public(); perr == nil && k.Use == use && have == public {
-				return k, nil
-			}
-			err = fault.New("key_file", path, "it is not the "+use+" key that the log has registered for "+holder)
-		}
-		if first == nil || errors.Is(first, fs.ErrNotExist) {
-			first = err
-		}
-	}
-	return nil, first
-}
-
 // PromoteKey makes the next key file the one in use, and sets the present one
 // aside under its key ID. The next file must be there.
 func (c *Cluster) PromoteKey(holder, use, formerID string) (former string, err error) {
@@ -58,7 +38,7 @@ func (c *Cluster) PromoteKey(holder, use, formerID string) (former string, err e
 	if _, err := os.Stat(next); err != nil {
 		return "", fmt.Errorf("next key file: %w", err)
 	}
-	// A crash between the two leaves the next file alone, where KeyFor finds it.
+	// A crash between the two leaves the next file alone; a second call mends it.
 	if err := os.Rename(now, former); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("set the former key file aside: %w", err)
 	}

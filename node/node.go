@@ -12,7 +12,6 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -47,10 +46,8 @@ type Node struct {
 	dial                     DialFunc
 	lie                      *liar
 
-	logSigner certs.Signer
-	cosigner  certs.Signer
-	stamped   func(unixSeconds uint64) (certs.Signer, error) // the cosigner at a time of the past
-	identity  *certs.TLSIdentity
+	passphrase func() ([]byte, error)
+	keys       atomic.Pointer[keyring]
 
 	ledger *store.Store
 	tree   *log.Log
@@ -142,7 +139,7 @@ func Start(cfg Config) (n *Node, err error) {
 		listen = entry.Address
 	}
 	n.port, err = wire.Listen(listen, wire.Config{
-		Identity: n.identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked,
+		Identity: n.keys.Load().identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked,
 		Advertise: n.address, Dialer: cfg.Dial,
 	})
 	if err != nil {
@@ -177,16 +174,14 @@ func Start(cfg Config) (n *Node, err error) {
 
 // open takes everything from disk that the node is made of.
 func (n *Node) open(cfg Config) error {
-	if err := n.loadKeys(cfg.Passphrase); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return fault.New("data_dir", n.dir, "the data directory cannot be made").Because(err)
 	}
 	if err := n.openStores(cfg.MaxSize); err != nil {
 		return err
 	}
-	if err := n.checkKeys(); err != nil {
+	n.passphrase = cfg.Passphrase
+	if err := n.loadKeys(); err != nil {
 		return err
 	}
 	view := n.tree.View()

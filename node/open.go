@@ -6,77 +6,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
-	"github.com/milepost-log/milepost/certs/keyfile"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
 )
-
-// loadKeys reads the node's three keys and holds their names against the
-// genesis.
-func (n *Node) loadKeys(passphrase func() ([]byte, error)) error {
-	own := record.NodeName(n.origin, n.id)
-	read := func(use, name string) (*keyfile.Key, error) {
-		path := n.cluster.KeyPath("node/"+n.id, use)
-		k, err := keyfile.ReadKeyFile(path, passphrase)
-		if err == nil && (k.Use != use || k.Name != name) {
-			err = foreignKey(path, fmt.Sprintf("it is the %s key of %s, not the %s key of %s", k.Use, k.Name, use, name))
-		}
-		return k, err
-	}
-	k, err := read(keyfile.UseLog, n.origin)
-	if err != nil {
-		return err
-	}
-	if n.logSigner, err = k.Signer(); err != nil {
-		return err
-	}
-	cosigner, err := read(keyfile.UseCosigner, own)
-	if err != nil {
-		return err
-	}
-	if n.cosigner, err = cosigner.Cosigner(n.now); err != nil {
-		return err
-	}
-	n.stamped = func(unixSeconds uint64) (certs.Signer, error) {
-		return cosigner.Cosigner(func() time.Time { return time.Unix(int64(unixSeconds), 0) })
-	}
-	if k, err = read(keyfile.UseTLS, own); err != nil {
-		return err
-	}
-	n.identity, err = k.TLS()
-	return err
-}
-
-// checkKeys holds the node's keys against those that the log, or before it
-// the genesis, registers: with others this node would be shut out by all, and
-// its signatures would count for nothing.
-func (n *Node) checkKeys() error {
-	v := n.nodesNow()[n.id]
-	if v == nil && n.joining() && n.state.bound.Load() == 0 {
-		return nil // a new node learns from the others that it is one
-	}
-	if v == nil {
-		return fault.New("config", "node."+n.id, "the log knows no node of this id").WithHint("the founding file and cluster.toml must belong together")
-	}
-	for _, k := range []struct{ use, have, want string }{
-		{keyfile.UseLog, n.logSigner.VKey(), v.Log.VKey},
-		{keyfile.UseCosigner, n.cosigner.VKey(), v.Cosigner.VKey},
-		{keyfile.UseTLS, n.identity.Pin(), v.TLS.VKey},
-	} {
-		if k.have != k.want {
-			return foreignKey(n.cluster.KeyPath("node/"+n.id, k.use), "it is not the "+k.use+" key that the log has registered for this node")
-		}
-	}
-	return nil
-}
-
-func foreignKey(path, why string) error {
-	return fault.New("key_file", path, why).WithHint("the founding file and the keys must come from the same founding")
-}
 
 func (n *Node) openStores(maxSize int) (err error) {
 	if n.ledger, err = n.openLedger(store.Config{MaxSize: maxSize}); err != nil {
@@ -156,6 +91,7 @@ func (n *Node) onView(v *log.View) {
 			n.fail(err)
 			return
 		}
+		n.exchangeKeys()
 	}
 	n.heads.add(v.Hold())
 	n.pendMu.Lock()

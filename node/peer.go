@@ -19,6 +19,7 @@ import (
 // peer is another node, as this one speaks to it.
 type peer struct {
 	id     string
+	pin    string // its TLS key
 	client *Client
 
 	busy chan struct{} // holds a token while a cosignature is asked for: one at a time
@@ -45,12 +46,12 @@ func newPeer(id string, client *Client) *peer {
 // When the peer's newest size is another than assumed it says so, and is
 // asked once more. While the peer is busy with an earlier head it waits until
 // decided ends.
-func (p *peer) cosign(decided context.Context, n *Node, view *log.View, checkpoint []byte) (certs.Sig, error) {
+func (p *peer) cosign(decided context.Context, n *Node, view *log.View, checkpoint []byte) ([]certs.Sig, error) {
 	select {
 	case p.busy <- struct{}{}:
 		defer func() { <-p.busy }()
 	case <-decided.Done():
-		return certs.Sig{}, decided.Err()
+		return nil, decided.Err()
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, roundTimeout)
 	defer cancel()
@@ -63,16 +64,16 @@ func (p *peer) cosign(decided context.Context, n *Node, view *log.View, checkpoi
 			continue
 		}
 		if err != nil {
-			return certs.Sig{}, err
+			return nil, err
 		}
 		// The answer is signature lines; they form a note with the text.
 		text, _, _ := strings.Cut(string(checkpoint), "\n\n")
 		note, err := certs.ParseNote([]byte(text+"\n\n"+string(data)), maxCosignAnswer, 4)
 		if err != nil {
-			return certs.Sig{}, err
+			return nil, err
 		}
 		p.old = view.Size
-		return note.Sigs[0], nil
+		return note.Sigs, nil
 	}
 }
 

@@ -80,8 +80,9 @@ func (n *Node) peers() []*peer {
 			continue
 		}
 		p := n.peerMap[id]
-		if p == nil {
-			p = newPeer(id, NewClient(n.addressOf(v), v.TLS.VKey, n.identity, n.dial))
+		if p == nil || p.pin != v.TLS.VKey {
+			p = newPeer(id, NewClient(n.addressOf(v), v.TLS.VKey, n.keys.Load().identity, n.dial))
+			p.pin = v.TLS.VKey
 			n.peerMap[id] = p
 			n.spawn(func() { p.run(n.ctx, n.log) })
 		}

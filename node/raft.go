@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -196,11 +197,35 @@ func (n *Node) newRaft(cfg *raft.Config, transport raft.Transport) (*raft.Raft, 
 			return nil, fmt.Errorf("begin the ledger: %w", err)
 		}
 	}
-	r, err := raft.NewRaft(cfg, n.state, cache, n.ledger, snapshots, transport)
+	var r *raft.Raft
+	err = errors.New("the ledger cannot be written")
+	made := make(chan struct{})
+	go func() { // which a failure to write the term ends
+		defer close(made)
+		r, err = raft.NewRaft(cfg, n.state, cache, stable{n.ledger}, snapshots, transport)
+	}()
+	<-made
 	if err != nil {
 		return nil, fmt.Errorf("start Raft: %w", err)
 	}
 	return r, nil
+}
+
+// stable is where Raft keeps its term and its vote. Raft panics when the term
+// can't be written, and the process with it, before anything is closed; here
+// its main loop, which is the caller, just ends. The store has told of the
+// failure, so that the node ends too, in its own way.
+type stable struct{ *store.Store }
+
+func (s stable) Set(key, val []byte) error { return endLoop(s.Store.Set(key, val)) }
+
+func (s stable) SetUint64(key []byte, val uint64) error { return endLoop(s.Store.SetUint64(key, val)) }
+
+func endLoop(err error) error {
+	if err != nil {
+		runtime.Goexit() // Raft counts its goroutines down in a defer
+	}
+	return nil
 }
 
 // relax gives Raft its final timeouts once there is a leader.

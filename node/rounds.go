@@ -50,9 +50,9 @@ func (n *Node) rounds(ctx context.Context) {
 
 // cosigned is what one node answered in a round.
 type cosigned struct {
-	by  string
-	sig certs.Sig
-	err error
+	by   string
+	sigs []certs.Sig
+	err  error
 }
 
 // round has the newest head cosigned and, with a quorum, publishes it. A
@@ -66,46 +66,53 @@ func (n *Node) round(ctx context.Context) bool {
 	defer view.Release()
 	start := time.Now()
 	c := verify.Checkpoint{Origin: n.origin, Size: view.Size, Root: view.Root}
-	logSig, err := n.logSigner.Sign([]byte(c.Text()))
-	if err != nil {
-		n.fail(err)
-		return false
+	policies, _ := n.demands(c.Size)
+	var sigs []certs.Sig // of the log first, then of cosigners as they come
+	for _, s := range n.logSigners(policies) {
+		sig, err := s.Sign([]byte(c.Text()))
+		if err != nil {
+			n.fail(err)
+			return false
+		}
+		sigs = append(sigs, sig)
 	}
-	checkpoint := assemble(c.Text(), logSig)
+	if len(sigs) == 0 {
+		return false // the policy lists no log key of this node
+	}
+	checkpoint := assemble(c.Text(), sigs...)
 	decided, end := context.WithTimeout(ctx, roundTimeout)
 	defer end()
-	policies, _ := n.demands(c.Size)
 	policy := policies[len(policies)-1]
 	keys := counted(policies)
 	peers := n.cosignPeers(keys)
 	answers := make(chan cosigned, len(peers)+1)
-	ask := func(id string, fn func() (certs.Sig, error)) {
+	ask := func(id string, fn func() ([]certs.Sig, error)) {
 		hold := view.Hold()
 		if !n.spawn(func() {
 			defer hold.Release()
-			sig, err := fn()
-			if err == nil {
+			sigs, err := fn()
+			for i, sig := range sigs {
 				// A garbled signature, or a copy of another node's, would spoil
 				// the head for every verifier.
 				k := keys[cosignerID(sig.Name, sig.ID)]
-				if k == nil || sig.Name != record.NodeName(n.origin, id) || !k.Verify([]byte(c.Text()), sig.Bytes) {
+				if k == nil || i > 0 && sig.ID == sigs[i-1].ID || len(sigs) > 2 || sig.Name != record.NodeName(n.origin, id) || !k.Verify([]byte(c.Text()), sig.Bytes) {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
 				}
 			}
-			answers <- cosigned{id, sig, err}
+			answers <- cosigned{id, sigs, err}
 		}) {
 			hold.Release()
 		}
 	}
 	// The leader's own cosignature goes the way of all others.
-	ask(n.id, func() (certs.Sig, error) {
+	ask(n.id, func() ([]certs.Sig, error) {
 		old := n.heads.lastCosigned()
 		return n.cosign(ctx, &cosignRequest{checkpoint: checkpoint, old: old, proof: n.consistency(view, old)})
 	})
 	for _, p := range peers {
-		ask(p.id, func() (certs.Sig, error) { return p.cosign(decided, n, view, checkpoint) })
+		ask(p.id, func() ([]certs.Sig, error) { return p.cosign(decided, n, view, checkpoint) })
 	}
-	sigs := []certs.Sig{logSig}
+	logged := len(sigs)
 	contradicted := 0
 	for range len(peers) + 1 {
 		select {
@@ -117,11 +124,11 @@ func (n *Node) round(ctx context.Context) bool {
 				}
 				continue
 			}
-			sigs = append(sigs, a.sig)
+			sigs = append(sigs, a.sigs...)
 		case <-decided.Done():
 			return false
 		}
-		if len(sigs)-1 < policy.Quorum() {
+		if len(sigs)-logged < policy.Quorum() {
 			continue
 		}
 		note := assemble(c.Text(), sigs...)

@@ -225,6 +225,12 @@ func TestCaps(t *testing.T) {
 	}
 }
 
+func TestKeysOfTheRightType(t *testing.T) {
+	t.Parallel()
+	refused(t, VKey{certs.Ed25519}.check(testNode("east").Get("cosigner_key"), "at"), "field", "at: a key of type 0x01 is expected, this one has type 0x06")
+	refused(t, KeyOrPin{}.check(testNode("east").Get("cosigner_key"), "at"), "field", "at: a key of type 0x01 is expected, this one has type 0x06")
+}
+
 func TestMaps(t *testing.T) {
 	t.Parallel()
 	whole := exampleOf("log.genesis/1")

@@ -137,6 +137,10 @@ func TestUnknownTypes(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	named(t, e.With("body", jcs.Number(1)), "body", "a body that is no object")
+	for _, subjects := range [][]string{{"vehicle/" + testVIN, "access/" + testVIN}, {"vehicle/" + testVIN, "vehicle/" + testVIN}} {
+		_, err := Open(noteOf(e.With("subjects", jcs.Texts(subjects))))
+		refused(t, err, "field", "subjects: they are not sorted, each once")
+	}
 	if err := ErrUnknownType("x.y/1"); fault.Code(err) != "unknown_type" || !strings.Contains(fault.Hint(err), "odometer.reading/1, ") {
 		t.Error(err, fault.Hint(err))
 	}

@@ -26,7 +26,8 @@ func TestNobodyCanCheat(t *testing.T) {
 	honestFile := newWorld(t).file(vinA).Bytes()
 	accepted(t, honestFile, newWorld(t).options())
 	var all []cheat
-	for _, group := range [][]cheat{historyCheats, indexCheats, headCheats, formCheats, recordFormCheats, keyCheats, ruleCheats, governanceCheats} {
+	for _, group := range [][]cheat{historyCheats, indexCheats, headCheats, formCheats, recordFormCheats, keyCheats, ruleCheats, governanceCheats,
+		memberCheats, governorCheats, nodeCheats, accessCheats} {
 		all = append(all, group...)
 	}
 	if len(all) < 50 {

@@ -182,8 +182,10 @@ func grantBody(more ...any) jcs.Value {
 }
 
 // hashAt is the leaf hash at a log index, hex.
-func (w *world) hashAt(i uint64) string {
-	h := leafHash(w.leaves[i])
+func (w *world) hashAt(i uint64) string { return leafHex(w.leaves[i]) }
+
+func leafHex(leaf []byte) string {
+	h := leafHash(leaf)
 	return hex.EncodeToString(h[:])
 }
 

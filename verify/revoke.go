@@ -14,12 +14,13 @@ const OwnReach = 30 * 24 * time.Hour
 const compromised = "compromised"
 
 // checkRevocation: the key is in force, or ended without anyone knowing yet
-// that it was compromised; the date reaches back no further than it may; and
-// a member's own report leaves it two administrators.
+// that it was compromised, or that it was so long before; the date reaches
+// back no further than it may; and a member's own report leaves it two
+// administrators.
 func checkRevocation(m *Member, r *record.Record, at Place, own bool) error {
 	k := m.key(r.Body.Get("key_id").Str)
 	reason := r.Body.Get("reason").Str
-	if k == nil || k.Revoked != nil && (reason != compromised || k.Revoked.Reason == compromised) {
+	if k == nil || k.Revoked != nil && (reason != compromised || k.Revoked.dated(r.Body.Get("since").Str)) {
 		return fault.New("key_unknown", "body.key_id", m.Name+" has no such key in force")
 	}
 	if reason == compromised {
@@ -40,6 +41,13 @@ func checkRevocation(m *Member, r *record.Record, at Place, own bool) error {
 		falls[f] = true
 	}
 	return enoughAdministrators(m, "body.key_id", m.administrators(func(k *Key) bool { return !falls[k] }))
+}
+
+// dated reports whether a revocation says already that the key was
+// compromised since that time or an earlier one. An intruder who may report
+// his own keys must not be able to keep an earlier date from being told.
+func (rev *Revocation) dated(since string) bool {
+	return rev.Reason == compromised && rev.Since <= since // one form of UTC sorts as text
 }
 
 // falling lists the keys that a revocation ends or relabels: the key itself
@@ -70,11 +78,10 @@ func revoke(m *Member, r *record.Record, at Place) {
 		if k.ID != id {
 			rev.Via = id
 		}
-		switch old := k.Revoked; {
-		case old == nil:
-		case old.Reason == compromised:
-			continue
-		default:
+		if old := k.Revoked; old != nil {
+			if old.dated(rev.Since) {
+				continue
+			}
 			rev.Index = old.Index
 		}
 		k.Revoked = rev

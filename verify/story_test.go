@@ -256,6 +256,46 @@ func TestKeysAddedWithACompromisedKey(t *testing.T) {
 	refused(t, w.file(vinA).Bytes(), w.options(), "record < key_revoked", "(compromised)")
 }
 
+// What was said of a key itself stays, where it would fall with another.
+func TestAKeyCompromisedByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addKey(dealer, ed25519Key(t, dealer, "owner"), "admin", "actor", "owner")
+	w.seal()
+	key := ed25519Key(t, dealer, "k")
+	w.addKey(dealer, key, "record")
+	i := w.reading(dealer, vinA, 32000, key)
+	w.seal()
+	stamp := func(ago time.Duration) string { return time.UnixMilli(w.clock).Add(-ago).UTC().Format(time.RFC3339) }
+	since := func(c *world, own, office time.Duration) verify.Result {
+		c.revokeKey(dealer, key, "compromised", stamp(own))
+		c.revokeKey(dealer, c.office(dealer), "compromised", stamp(office))
+		c.seal()
+		return resultAt(t, accepted(t, c.file(vinA).Bytes(), c.options()), i)
+	}
+	if got := since(w.clone(t), 2*time.Hour, time.Hour); got.Verdict != verify.LaterCompromised || !strings.HasSuffix(got.Reason, "after that") || strings.Contains(got.Reason, "registered with") {
+		t.Errorf("%q, %s", got.Verdict, got.Reason)
+	}
+	// But not where that was compromised earlier: an intruder could report his
+	// own key first, with a date that clears what he wrote.
+	if got := since(w.clone(t), time.Minute, time.Hour); got.Verdict != verify.LaterCompromised || !strings.HasSuffix(got.Reason, "after that") || !strings.Contains(got.Reason, "registered with") {
+		t.Errorf("%q, %s", got.Verdict, got.Reason)
+	}
+	// The governors may date it further back than the member did, not nearer.
+	for date, code := range map[string]string{"2020-01-01T00:00:00Z": "", stamp(0): "authority < key_unknown"} {
+		c := w.clone(t)
+		c.revokeKey(dealer, key, "compromised", stamp(time.Minute))
+		body := obj("key_id", certs.FormatID(key.ID()), "name", dealer, "prev", c.prev("member/"+dealer), "reason", "compromised", "since", date)
+		c.add(envelope{"key.revoked/1", c.govs[0].Name(), []string{"member/" + dealer}, body, nil}, two(c)...)
+		c.seal()
+		if code != "" {
+			refused(t, c.file(vinA).Bytes(), c.options(), code, "no such key in force")
+		} else if got := resultAt(t, accepted(t, c.file(vinA).Bytes(), c.options()), i); !strings.HasSuffix(got.Reason, "compromised since 2020-01-01T00:00:00Z: this record came into the log after that") {
+			t.Errorf("%q, %s", got.Verdict, got.Reason)
+		}
+	}
+}
+
 // An administrator that retires takes nothing along.
 func TestKeysAddedWithARetiredKey(t *testing.T) {
 	t.Parallel()

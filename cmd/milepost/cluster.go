@@ -1,16 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
-	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
 )
 
@@ -19,11 +18,12 @@ func clusterCommand() *cli.Command {
 		Name: "cluster", Usage: "found a cluster and look at it",
 		Subcommands: []*cli.Command{
 			{
-				Name: "genesis", Usage: "found a log: make the keys, the genesis and the trust policy",
-				Description: "Reads the cluster file and writes, below its dir: keys/ (mode 0600), founding.json (what every node\n" +
-					"begins with; not secret) and trust.policy (what everyone who checks a proof needs).",
-				Flags: []cli.Flag{configFlag, dirFlag}, Action: genesis,
+				Name: "genesis", Usage: "found a log: make the keys, the genesis and the trust policy", Description: genesisHelp,
+				Flags: []cli.Flag{configFlag, dirFlag,
+					&cli.StringFlag{Name: "collect", Usage: "found a log with founders who sit apart, whose files are gathered in `DIR`"}},
+				Action: genesis,
 			},
+			{Name: "rules", Usage: "write the rules in force as JSON, to be changed and proposed as rules.published", Flags: clientFlags(outFlag), Action: clusterRules},
 			{Name: "status", Usage: "what each node says of itself", Flags: clientFlags(jsonFlag), Action: clusterStatus},
 			{
 				Name: "policy", Usage: "write the trust policy of now, as a node has it from the log", Flags: clientFlags(outFlag),
@@ -50,36 +50,21 @@ func clusterCommand() *cli.Command {
 	}
 }
 
-func genesis(c *cli.Context) error {
-	if _, err := operands(c, 0, 0, "no arguments"); err != nil {
-		return err
-	}
-	cl, err := loadCluster(c)
+// clusterRules writes the rules as a person edits them.
+func clusterRules(c *cli.Context) error {
+	s, err := dial(c, true)
 	if err != nil {
 		return err
 	}
-	f, err := node.Found(cl, time.Now())
+	sit, err := s.situation(c, "")
 	if err != nil {
 		return err
 	}
-	p, err := verify.ParsePolicy([]byte(verify.PolicyText(f.Genesis)))
-	if err != nil {
+	var out bytes.Buffer
+	if err := json.Indent(&out, sit.rules.Bytes(), "", "  "); err != nil {
 		return err
 	}
-	out := c.App.Writer
-	fmt.Fprintf(out, "Founded %s\n", f.Origin)
-	fmt.Fprintf(out, "  fingerprint  %s   publish this where everyone can find it\n", record.Fingerprint(f.Origin))
-	fmt.Fprintf(out, "  governors    %d, of whom %d must sign\n", len(cl.Governs.Names), cl.Governs.Threshold)
-	fmt.Fprintf(out, "  members      %d\n", len(cl.Members))
-	fmt.Fprintf(out, "  quorum       %d of %d nodes; tolerates liars: %d\n", p.Quorum(), p.Of(), p.Tolerates())
-	fmt.Fprintf(out, "  keys         %s   secret: move each to its holder\n", cl.Path("keys"))
-	fmt.Fprintf(out, "  founding     %s   every node needs it\n", cl.FoundingPath())
-	fmt.Fprintf(out, "  policy       %s   everyone who checks a proof needs it\n", cl.PolicyPath())
-	if cl.Governs.Threshold == 1 && len(cl.Governs.Names) > 1 {
-		fmt.Fprintln(out, "  warning: any single governor can change everything; a threshold above one is safer")
-	}
-	fmt.Fprintf(out, "Next: milepost node run --config %s --node %s\n", c.String("config"), cl.Nodes[0].ID)
-	return nil
+	return write(c, c.String("o"), append(out.Bytes(), '\n'))
 }
 
 func clusterStatus(c *cli.Context) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,27 +66,105 @@ func dial(c *cli.Context, needMember bool) (*session, error) {
 	if s.member == "" && needMember {
 		return nil, fault.New("usage", "--as", "in which member's name?").WithHint("add --as NAME, or set MILEPOST_AS; members are " + strings.Join(memberNames(cl), ", "))
 	}
-	ids := []string{c.String("node")}
-	if ids[0] == "" {
-		ids = nil
-		for _, n := range cl.Nodes {
-			ids = append(ids, n.ID)
-		}
+	identities, err := s.identities(c)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, n := range cl.Nodes {
+		ids = append(ids, n.ID)
+	}
+	named := c.String("node")
+	if named != "" {
+		ids = []string{named}
 	}
 	var last error
 	for _, id := range ids {
-		if s.client, last = cl.Client(id, s.member, passphrase(c)); last != nil {
-			return nil, last
-		}
-		if _, last = s.client.Get(c.Context, "/healthz"); last == nil {
+		if last = s.reach(c, id, identities); last == nil {
 			return s, nil
 		}
+		switch fault.Code(last) {
+		case "unreachable", "pin_missing", "wrong_server_key":
+		default:
+			if named == "" {
+				return nil, last
+			}
+		}
 	}
-	if len(ids) > 1 {
+	if named == "" {
 		return nil, fault.New("unreachable", "", fmt.Sprintf("none of the %d nodes can be reached", len(ids))).Because(last).
 			WithHint("are they running? `milepost node run --node " + ids[0] + "` starts one")
 	}
+	// A node that was added later, or has another key by now: the others know
+	// what governance has registered for it.
+	if fault.Code(last) != "unreachable" && s.locate(c, named, identities) {
+		return s, nil
+	}
 	return nil, last
+}
+
+// identities are the TLS keys to come with: the one in use and, while a
+// rotation is under way that broke off, the next one.
+func (s *session) identities(c *cli.Context) (ids []*certs.TLSIdentity, err error) {
+	if s.member == "" {
+		return []*certs.TLSIdentity{nil}, nil
+	}
+	paths := []string{s.cluster.KeyPath(s.member, keyfile.UseTLS), s.cluster.NextKeyPath(s.member, keyfile.UseTLS)}
+	for i, path := range paths {
+		k, err := keyfile.ReadKeyFile(path, passphrase(c))
+		if i == 1 && errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		id, err := k.TLS()
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// reach tries one node with each identity.
+func (s *session) reach(c *cli.Context, id string, identities []*certs.TLSIdentity) (err error) {
+	for _, identity := range identities {
+		var client *node.Client
+		if client, err = s.cluster.ClientAs(id, identity); err != nil {
+			return err
+		}
+		if _, err = client.Get(c.Context, "/healthz"); err == nil {
+			s.client = client
+			return nil
+		}
+	}
+	return err
+}
+
+// locate asks the other nodes for the address and key of one, and tries it.
+func (s *session) locate(c *cli.Context, id string, identities []*certs.TLSIdentity) bool {
+	for _, other := range s.cluster.Nodes {
+		if other.ID == id || s.reach(c, other.ID, identities) != nil {
+			continue
+		}
+		g, err := s.client.Governance(c.Context, false)
+		if err != nil {
+			continue
+		}
+		for _, n := range g.Nodes {
+			for _, identity := range identities {
+				if n.ID != id {
+					continue
+				}
+				s.client = node.NewClient(n.Address, n.TLS, identity, nil)
+				if _, err := s.client.Get(c.Context, "/healthz"); err == nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func memberNames(cl *node.Cluster) []string {
@@ -186,6 +265,10 @@ func loadPolicy(c *cli.Context) (*verify.Policy, error) {
 		return nil, fault.New("usage", "--policy", "whose signatures make a file true?").
 			WithHint("add --policy FILE: the trust policy that the consortium publishes")
 	}
+	return readPolicy(path)
+}
+
+func readPolicy(path string) (*verify.Policy, error) {
 	text, err := readCapped(path, verify.MaxPolicy)
 	if err != nil {
 		return nil, err

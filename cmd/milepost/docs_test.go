@@ -208,3 +208,45 @@ func TestFormatQuotesTheExample(t *testing.T) {
 		t.Errorf("only %d values are quoted in section 12", quoted)
 	}
 }
+
+// Every endpoint stands in docs/api.md, and none that there isn't.
+func TestEndpointsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:GET|POST) \\S+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		documented[m[1]] = true
+	}
+	served := map[string]bool{}
+	source(t, func(path string, file *ast.File, _ *token.FileSet) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || !isIdent(call.Fun, "handle") || len(call.Args) == 0 {
+				return true
+			}
+			if lit, ok := call.Args[0].(*ast.BasicLit); ok {
+				pattern, _ := strconv.Unquote(lit.Value)
+				served[strings.NewReplacer(
+					"/tile/{path...}", "/tile/{level}/{number}[.p/{width}]",
+					"/tile/entries/{path...}", "/tile/entries/{number}[.p/{width}]").Replace(pattern)] = true
+			}
+			return true
+		})
+	})
+	for p := range served {
+		if !documented[p] {
+			t.Errorf("docs/api.md lacks %s", p)
+		}
+	}
+	for p := range documented {
+		if !served[p] {
+			t.Errorf("docs/api.md has %s, which no node serves", p)
+		}
+	}
+	if len(served) < 10 {
+		t.Errorf("only %d endpoints were found in the source", len(served))
+	}
+}

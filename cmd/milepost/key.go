@@ -14,8 +14,8 @@ import (
 
 func keyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "key", Usage: "make and show keys",
-		Subcommands: []*cli.Command{
+		Name: "key", Usage: "make and show keys, and change which keys of a member count",
+		Subcommands: append([]*cli.Command{
 			{
 				Name: "new", Usage: "make a key file (mode 0600; never overwrites one)", ArgsUsage: "FILE",
 				Flags: []cli.Flag{
@@ -39,7 +39,7 @@ func keyCommand() *cli.Command {
 					return showKey(c, k)
 				},
 			},
-		},
+		}, keyChangeCommands()...),
 	}
 }
 

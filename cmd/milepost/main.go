@@ -72,7 +72,7 @@ func newApp(in io.Reader, out, errs io.Writer) *cli.App {
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usage(err.Error()) },
 		CommandNotFound: func(*cli.Context, string) {},
 		Commands: []*cli.Command{
-			demoCommand(), clusterCommand(), nodeCommand(), keyCommand(), recordCommand(),
+			demoCommand(), clusterCommand(), nodeCommand(), memberCommand(), keyCommand(), policyCommand(), recordCommand(),
 			historyCommand(), proveCommand(), verifyCommand(), auditCommand(), benchCommand(),
 		},
 		Action: func(c *cli.Context) error {

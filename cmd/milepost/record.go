@@ -209,6 +209,12 @@ func submitRecords(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	return printAnswers(c, ans, args)
+}
+
+// printAnswers says what became of each record that was sent; names are what
+// a person knows them by. It is a refusal if one was refused.
+func printAnswers(c *cli.Context, ans *node.SubmitAnswer, names []string) error {
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(ans); err != nil {
 			return err
@@ -223,11 +229,11 @@ func submitRecords(c *cli.Context) error {
 			continue
 		}
 		if r.Error != nil {
-			fmt.Fprintf(c.App.Writer, "%s: refused: %s [%s]\n", args[i], r.Error.Error, r.Error.Code)
+			fmt.Fprintf(c.App.Writer, "%s: refused: %s [%s]\n", names[i], r.Error.Error, r.Error.Code)
 			continue
 		}
 		word := map[string]string{"accepted": "acknowledged", "present": "already on the log"}[r.Status]
-		fmt.Fprintf(c.App.Writer, "%s: %s, log index %d, leaf hash %s\n", args[i], word, *r.Index, r.LeafHash)
+		fmt.Fprintf(c.App.Writer, "%s: %s, log index %d, leaf hash %s\n", names[i], word, *r.Index, r.LeafHash)
 	}
 	if refused {
 		return refusal{errShown}

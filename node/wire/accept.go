@@ -72,7 +72,7 @@ func (p *Port) handshake(l *link) (net.Conn, *door, error) {
 	if err := l.beginHandshake(); err != nil {
 		return nil, nil, err
 	}
-	conn := tls.Server(l, p.server)
+	conn := tls.Server(l, p.self.Load().server)
 	err := conn.Handshake()
 	if err := errors.Join(err, l.endHandshake()); err != nil {
 		return nil, nil, err

@@ -84,7 +84,8 @@ type Port struct {
 
 	cfg       Config
 	listener  net.Listener
-	server    *tls.Config
+	self      atomic.Pointer[self]
+	alpn      []string
 	https     *door
 	computing chan struct{} // a turn to compute a handshake
 	pending   chan struct{} // a place for a connection without handshake
@@ -141,9 +142,22 @@ func Listen(addr string, cfg Config) (*Port, error) {
 	}
 	// A client that offers protocols, none of them ours, fails in the
 	// handshake; one that offers none at all is taken to speak HTTP/1.1.
-	p.server = certs.ServerConfig(cfg.Identity, p.admits, alpn...)
+	p.alpn = alpn
+	p.SetIdentity(cfg.Identity)
 	p.running.Go(p.accept)
 	return p, nil
+}
+
+// SetIdentity makes the port identify itself with another key, towards
+// whoever connects from now on and whomever it dials.
+func (p *Port) SetIdentity(id *certs.TLSIdentity) {
+	p.self.Store(&self{id, certs.ServerConfig(id, p.admits, p.alpn...)})
+}
+
+// self is what the port identifies itself with.
+type self struct {
+	identity *certs.TLSIdentity
+	server   *tls.Config
 }
 
 func setDefault[T int | time.Duration](field *T, value T) {

@@ -172,7 +172,7 @@ func (p *Port) dial(ctx context.Context, addr, pin, alpn string, layer *RaftLaye
 	}
 	deadline, _ := ctx.Deadline()
 	l.SetDeadline(deadline)
-	conn = tls.Client(l, certs.ClientConfig(p.cfg.Identity, pin, alpn))
+	conn = tls.Client(l, certs.ClientConfig(p.self.Load().identity, pin, alpn))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, dialError(addr, err)
 	}

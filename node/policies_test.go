@@ -1,0 +1,187 @@
+package node_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
+	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/node/embed"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// board is the governors of a cluster under test, and what they registered.
+type board struct {
+	*cluster
+	prev  string               // leaf hash of the newest governance record
+	nodes map[string]jcs.Value // as they stand in the newest record about each
+}
+
+func newBoard(c *cluster) *board {
+	f, err := node.ReadFounding(c.Cluster.Cluster.FoundingPath())
+	must(c.t, err)
+	b := &board{cluster: c, prev: hex.EncodeToString(f.Genesis.Hash[:]), nodes: map[string]jcs.Value{}}
+	for _, n := range f.Genesis.Body.Get("nodes").List {
+		b.nodes[n.Get("id").Str] = n
+	}
+	return b
+}
+
+// policyText is the default policy of the nodes there are.
+func (b *board) policyText() []string {
+	var logs, cosigners []string
+	for _, n := range b.nodes {
+		logs, cosigners = append(logs, n.Get("log_key").Str), append(cosigners, n.Get("cosigner_key").Str)
+	}
+	sort.Strings(logs)
+	sort.Strings(cosigners)
+	return strings.Split(strings.TrimSuffix(verify.NewPolicy(logs, cosigners...), "\n"), "\n")
+}
+
+// newKeys makes key files for a node and returns the node's fields with them
+// and the proofs of possession.
+func (b *board) newKeys(id string, n jcs.Value, path func(holder, use string) string) (jcs.Value, jcs.Value) {
+	b.t.Helper()
+	var pops []jcs.Value
+	own := record.NodeName(b.origin, id)
+	for _, k := range []struct{ field, use, name string }{
+		{"log_key", keyfile.UseLog, b.origin}, {"cosigner_key", keyfile.UseCosigner, own}, {"tls_key", keyfile.UseTLS, own},
+	} {
+		key, err := keyfile.NewKey(k.use, k.name, rand.Reader)
+		must(b.t, err)
+		must(b.t, key.WriteFile(path("node/"+id, k.use), nil))
+		public, err := key.Public()
+		must(b.t, err)
+		pop, err := node.Possess(key, b.origin)
+		must(b.t, err)
+		n = n.With(k.field, jcs.Text(public))
+		pops = append(pops, jcs.Text(base64.StdEncoding.EncodeToString(pop)))
+	}
+	return n, jcs.Array(pops...)
+}
+
+// decide has two governors sign a record, submits it, and waits until every
+// running node has a head with the quorum of after.
+func (b *board) decide(typ string, body jcs.Value) {
+	b.t.Helper()
+	names := b.Cluster.Cluster.Governs.Names[:2]
+	sort.Strings(names)
+	var signers []certs.Signer
+	for _, g := range names {
+		s, err := b.key(g, keyfile.UseGovernor).Signer()
+		must(b.t, err)
+		signers = append(signers, s)
+	}
+	d := b.draft("VF1AAAA0000000001")
+	d.Author, d.Type, d.Subjects = names[0], typ, []string{record.Governance}
+	d.Body = body.With("policy", jcs.Texts(b.policyText())).With("prev", jcs.Text(b.prev))
+	note := b.sign(d, signers...)
+	r, err := record.Open(note)
+	must(b.t, err)
+	b.prev = hex.EncodeToString(r.Hash[:])
+	answer := b.ack("leeds", note)
+	for _, id := range b.IDs() {
+		b.eventually("the new policy at "+id, func() bool {
+			n := b.Nodes[id]
+			return n.Err() != nil || n.Status().Published >= answer.Size && n.Status().Cosigners == len(b.nodes)
+		})
+	}
+}
+
+func (b *board) file(vin string) []byte {
+	b.t.Helper()
+	data, err := b.as("leeds", dealer).Proof(context.Background(), record.VehicleSubject(vin))
+	must(b.t, err)
+	return data
+}
+
+// A node joins, another exchanges all its keys, and the first is removed
+// again, nobody restarting. Each step is cosigned by the quorum of before and
+// of after, and a court that pinned the first policy follows it to the last.
+func TestPolicyIsFollowed(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	first := c.policy()
+	car := newVIN()
+	b.ack("leeds", b.reading(car, 10_000))
+	early := b.file(car)
+
+	address, err := embed.FreeAddress()
+	must(t, err)
+	ghent := jcs.Make(jcs.Field{Name: "id", Value: jcs.Text("ghent")}, jcs.Field{Name: "member", Value: jcs.Text(dealer)},
+		jcs.Field{Name: "address", Value: jcs.Text(address)})
+	c.Cluster.Cluster.Nodes = append(c.Cluster.Cluster.Nodes, node.NodeConfig{ID: "ghent", Member: dealer, Address: address})
+	ghent, pops := b.newKeys("ghent", ghent, c.Cluster.Cluster.KeyPath)
+	b.nodes["ghent"] = ghent
+	b.decide("node.added/1", ghent.With("pop", pops))
+	c.run("ghent")
+	b.eventually("ghent catching up", func() bool {
+		return c.Nodes["ghent"].Status().Published >= c.Nodes["leeds"].Status().Published
+	})
+	b.ack("leeds", b.reading(car, 20_000))
+	middle := b.file(car)
+
+	turin, pops := b.newKeys("turin", b.nodes["turin"], c.Cluster.Cluster.NextKeyPath)
+	b.nodes["turin"] = turin
+	b.decide("node.changed/1", turin.With("pop", pops))
+	b.ack("leeds", b.reading(car, 30_000))
+	b.eventually("turin following under its new keys", func() bool {
+		return c.Nodes["turin"].Status().Published >= c.Nodes["leeds"].Status().Published
+	})
+
+	delete(b.nodes, "ghent")
+	gone := c.Nodes["ghent"]
+	b.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text("ghent")}, jcs.Field{Name: "reason", Value: jcs.Text("left")}))
+	select {
+	case <-gone.Done():
+	case <-time.After(patience):
+		t.Fatal("a removed node goes on")
+	}
+	if code := fault.Code(gone.Err()); code != "node_removed" {
+		t.Fatalf("a removed node ended with %v", gone.Err())
+	}
+	c.StopNode("ghent")
+	if err := c.Run("ghent"); err == nil {
+		t.Fatal("a removed node starts again")
+	}
+	b.ack("leeds", b.reading(car, 40_000))
+	late := b.file(car)
+
+	// A restart of everyone: what was learnt is on disk.
+	c.Stop()
+	for _, id := range []string{"lyon", "turin", "leeds", "mutual"} {
+		c.run(id)
+	}
+	b.eventually("a quorum after the restart", func() bool { return c.Nodes["leeds"].Status().Published > 0 })
+
+	for name, data := range map[string][]byte{"early": early, "middle": middle, "late": late} {
+		rep := verify.Verify(data, verify.Options{Policy: first, Now: time.Now(), Subject: record.VehicleSubject(car)})
+		if !rep.Verified {
+			t.Errorf("the %s file under the first policy: %v", name, rep.Failure)
+		}
+	}
+	last, steps, err := verify.Follow(first, late, time.Now())
+	must(t, err)
+	if len(steps) != 3 || last.Of() != 4 || strings.Contains(last.Text(), ghent.Get("cosigner_key").Str) {
+		t.Errorf("the first policy leads in %d steps to:\n%s", len(steps), last.Text())
+	}
+	// A step that lacks its signatures leads nowhere.
+	f, err := verify.ParseFile(late)
+	must(t, err)
+	lines := strings.SplitAfter(string(f.Bridges[0]), "\n")
+	f.Bridges[0] = []byte(strings.Join(lines[:len(lines)-3], ""))
+	if rep := verify.Verify(f.Bytes(), verify.Options{Policy: first, Now: time.Now()}); fault.Code(rep.Failure) != "bridge" {
+		t.Errorf("a bridge without its quorum gave %v", rep.Failure)
+	}
+}
