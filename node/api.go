@@ -73,14 +73,15 @@ func (n *Node) routes() http.Handler {
 		})
 	}
 	handle("POST /v1/records", members, n.postRecords)
-	handle("GET /v1/records/{hash}", members, n.getRecord)
+	handle("GET /v1/records/{hash}", public, n.getRecord) // by class and grant
 	handle("GET /v1/records/{hash}/receipt", public, n.getReceipt)
-	handle("GET /v1/vehicles/{vin}", members, n.getVehicle)
-	handle("GET /v1/vehicles/{vin}/proof", members, n.getProof)
+	handle("GET /v1/vehicles/{vin}", public, n.getVehicle) // by class and grant
+	handle("GET /v1/vehicles/{vin}/proof", public, n.getProof)
 	handle("GET /v1/members", members, n.getMembers)
 	handle("GET /v1/members/{name}", members, n.getMember)
 	handle("GET /v1/governance", members, n.getGovernance)
 	handle("GET /v1/policy", public, n.getPolicy)
+	handle("GET /v1/bridge", public, n.getBridge)
 	handle("GET /v1/status", members, n.getStatus)
 	handle("GET /v1/time", public, n.getTime)
 	handle("GET /checkpoint", public, n.getCheckpoint)
@@ -154,7 +155,7 @@ func (n *Node) admit(c caller, who audience) error {
 // statuses maps error codes to HTTP statuses; what is not listed and not
 // internal is the caller's fault: 422.
 var statuses = map[string]int{
-	"unauthenticated": 401, "forbidden": 403, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
+	"unauthenticated": 401, "forbidden": 403, "no_access": 403, "grant_revoked": 403, "grant_expired": 403, "grant_scope": 403, "no_usage_key": 503, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,

@@ -183,6 +183,28 @@ func (n *Node) getMember(w http.ResponseWriter, r *http.Request, c caller) error
 	})
 }
 
+// getBridge answers with the tlog-proof of a seal, ?seal=<log index>, under
+// the newest cosigned head: by it a verifier whose policy is newer than a
+// proof file comes to the file's own head. It shows nothing but hashes, which
+// the tiles show as well.
+func (n *Node) getBridge(w http.ResponseWriter, r *http.Request, c caller) error {
+	index, err := strconv.ParseUint(r.URL.Query().Get("seal"), 10, 62)
+	if err != nil {
+		return fault.New("request_form", "seal", "the log index of a seal is expected")
+	}
+	return n.withHead(func(h *head) error {
+		if index >= h.size || !h.view.IsSeal(index+1) {
+			return fault.New("no_record", "", "there is no seal at this log index under a cosigned head").
+				WithHint("a proof file's seal says its log index; is the file of this log?")
+		}
+		data, err := receipt(h.view, index, h.note)
+		if err != nil {
+			return err
+		}
+		return writeText(w, plain, data)
+	})
+}
+
 // answerAuthority reads the state of now and, if that is asked for, the
 // history up to the published head. With ?consistency=strict the head covers
 // all that was acknowledged, so that history and state are of one piece.
@@ -200,7 +222,7 @@ func (n *Node) answerAuthority(w http.ResponseWriter, r *http.Request, subject s
 	return n.withHead(func(h *head) error {
 		var history []HistoryEntry
 		if withHistory {
-			f, err := fileHistory(h.view, subject, func(string) {})
+			f, err := fileHistory(h.view, subject, nil)
 			if err != nil {
 				return err
 			}
@@ -239,6 +261,11 @@ func (c *Client) Members(ctx context.Context) ([]*MemberAnswer, error) {
 func (c *Client) Member(ctx context.Context, name string, history bool) (*MemberAnswer, error) {
 	out := new(MemberAnswer)
 	return out, c.getJSON(ctx, "/v1/members/"+url.PathEscape(name)+"?consistency=strict&history="+strconv.FormatBool(history), out)
+}
+
+// Bridge fetches the tlog-proof of a seal under the newest head.
+func (c *Client) Bridge(ctx context.Context, seal uint64) ([]byte, error) {
+	return c.Get(ctx, "/v1/bridge?seal="+strconv.FormatUint(seal, 10))
 }
 
 func (c *Client) getJSON(ctx context.Context, path string, out any) error {

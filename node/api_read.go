@@ -102,6 +102,19 @@ func (n *Node) getRecord(w http.ResponseWriter, r *http.Request, c caller) error
 		if err != nil {
 			return err
 		}
+		rec, err := record.Open(note)
+		if err != nil {
+			return err
+		}
+		rd, err := n.mayReadRecord(r, c, h, rec)
+		if err != nil {
+			return err
+		}
+		if rd != nil {
+			if err := rd.close(r.Context()); err != nil {
+				return err
+			}
+		}
 		w.Header().Set("Milepost-Index", strconv.FormatUint(index, 10))
 		w.Header().Set(sizeHeader, strconv.FormatUint(h.size, 10))
 		return writeText(w, plain, note)
@@ -130,7 +143,7 @@ type HistoryEntry struct {
 	Index    uint64 `json:"index"`
 	Time     int64  `json:"time"` // log time, ms since 1970 UTC
 	LeafHash string `json:"leaf_hash"`
-	Note     string `json:"note"`
+	Note     string `json:"note,omitempty"` // absent where this reader may not see it
 }
 
 // vehicleParam reads {vin}: a VIN, or short/<number> with the slash escaped.
@@ -147,8 +160,15 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 		return err
 	}
 	return n.withHead(func(h *head) error {
-		f, err := fileHistory(h.view, subject, func(string) {})
+		rd, err := n.openVehicle(r, c, h, subject)
 		if err != nil {
+			return err
+		}
+		f, err := fileHistory(h.view, subject, rd.withhold)
+		if err != nil {
+			return err
+		}
+		if err := rd.close(r.Context()); err != nil {
 			return err
 		}
 		out := HistoryAnswer{Subject: subject, Size: h.size, Entries: []HistoryEntry{}}
@@ -171,8 +191,15 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	}
 	n.refresh(r)
 	return n.withHead(func(h *head) error {
-		f, err := proofFile(h.view, subject, h.note, n.heads.bridges(h.size))
+		rd, err := n.openVehicle(r, c, h, subject)
 		if err != nil {
+			return err
+		}
+		f, err := proofFile(h.view, subject, h.note, n.heads.bridges(h.size), rd.withhold)
+		if err != nil {
+			return err
+		}
+		if err := rd.close(r.Context()); err != nil {
 			return err
 		}
 		data := f.Bytes()
@@ -250,6 +277,13 @@ func (n *Node) getTile(w http.ResponseWriter, r *http.Request, c caller) error {
 // getEntries serves entry bundles: /tile/entries/<N>[.p/<W>]. They are for
 // members, so no cache that others share may keep them.
 func (n *Node) getEntries(w http.ResponseWriter, r *http.Request, c caller) error {
+	reader, err := n.readerOf(r, c)
+	if err == nil {
+		err = verify.MayReadAll(reader)
+	}
+	if err != nil {
+		return err
+	}
 	return n.serveTile(w, "private", r.PathValue("path"), 0, func(h *head, number uint64, width int) ([]byte, error) {
 		return h.view.Entries(number, width)
 	})

@@ -33,22 +33,11 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 			return err
 		}
 	}
-	var out *SubmitAnswer
-	switch {
-	case n.stopping.Load():
-		err = errStopping
-	case n.leads():
-		out, err = n.submit(ctx, notes)
-	case r.Header.Get(forwardedHeader) != "":
-		err = errNoLeader // sent on once already; the leader has just changed
-	default:
-		out, err = n.forward(ctx, notes)
+	if r.Header.Get(forwardedHeader) != "" && !n.leads() {
+		return errNoLeader // sent on once already; the leader has just changed
 	}
+	out, err := n.accept(ctx, notes)
 	if err != nil {
-		return err
-	}
-	// Read your writes: the head that covers the records is known here too.
-	if err := n.waitPublished(ctx, out.Size, errUnknown); err != nil {
 		return err
 	}
 	if !bulk && out.Records[0].Error != nil {
@@ -57,6 +46,23 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	writeJSON(w, http.StatusOK, out)
 	return nil
+}
+
+// accept takes records at this node: as the leader, or by sending them on.
+func (n *Node) accept(ctx context.Context, notes [][]byte) (out *SubmitAnswer, err error) {
+	switch {
+	case n.stopping.Load():
+		err = errStopping
+	case n.leads():
+		out, err = n.submit(ctx, notes)
+	default:
+		out, err = n.forward(ctx, notes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Read your writes: the head that covers the records is known here too.
+	return out, n.waitPublished(ctx, out.Size, errUnknown)
 }
 
 func readError(err error) error {

@@ -25,7 +25,9 @@ import (
 // Client speaks the HTTPS API of one node. It is safe for concurrent use.
 type Client struct {
 	Address string // host:port
+	Grant   string // base64 of the secret of a grant's link, for who has no account; "" for none
 	pin     string
+	id      *certs.TLSIdentity
 	dial    DialFunc
 	http    *http.Client
 }
@@ -39,7 +41,7 @@ func NewClient(address, pin string, id *certs.TLSIdentity, dial DialFunc) *Clien
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	}
-	return &Client{Address: address, pin: pin, dial: dial, http: &http.Client{Transport: &http.Transport{
+	return &Client{Address: address, pin: pin, id: id, dial: dial, http: &http.Client{Transport: &http.Transport{
 		DialContext:           dial,
 		TLSClientConfig:       certs.ClientConfig(id, pin, "http/1.1"),
 		TLSHandshakeTimeout:   5 * time.Second,
@@ -52,6 +54,9 @@ func NewClient(address, pin string, id *certs.TLSIdentity, dial DialFunc) *Clien
 
 // As returns a client of the same node in the name of another TLS key.
 func (c *Client) As(id *certs.TLSIdentity) *Client { return NewClient(c.Address, c.pin, id, c.dial) }
+
+// To returns a client of another node in the name of the same TLS key.
+func (c *Client) To(address, pin string) *Client { return NewClient(address, pin, c.id, c.dial) }
 
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -151,6 +156,9 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+c.Address+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if c.Grant != "" {
+		req.Header.Set("Authorization", grantScheme+c.Grant)
 	}
 	for k, v := range header {
 		req.Header[k] = v

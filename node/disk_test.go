@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"os"
@@ -42,10 +43,8 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	c, disks := startOnDisks(t)
 	acked := map[string]uint64{} // leaf hash -> index
-	car := newVIN()
-	first := c.ack("turin", c.reading(car, 40_000)).Records[0].LeafHash
 	load := func() {
-		for _, r := range c.ack("turin", c.visits(car, first, 5)...).Records {
+		for _, r := range c.ack("turin", c.readings(5)...).Records {
 			acked[r.LeafHash] = *r.Index
 		}
 	}
@@ -78,9 +77,22 @@ func (c *cluster) fill(id string, load func()) {
 			return
 		default:
 			load()
+			c.ballast()
 		}
 	}
 	c.t.Fatalf("%s is never full: %+v", id, c.Nodes[id].Status())
+}
+
+// ballast makes the ledger larger by a quarter of a megabyte: by what every
+// node stores and none takes for a record. It reports whether that was stored.
+func (c *cluster) ballast() bool {
+	junk := bytes.Repeat([]byte("junk "), 12_000)
+	leader := c.Nodes[c.Leader()]
+	if leader == nil {
+		return false
+	}
+	_, err := leader.Propose(time.Now(), junk, junk, junk, junk)
+	return err == nil
 }
 
 // ledgerSize is what raft.db takes on disk, in bytes.
@@ -118,8 +130,6 @@ func TestAllDisksFull(t *testing.T) {
 		c.run(id)
 	}
 	c.leader()
-	car := newVIN()
-	first := c.ack("turin", c.reading(car, 40_000)).Records[0].LeafHash
 	acked := map[string]uint64{}
 	var unsure [][]byte
 	running := func() (n int) {
@@ -131,7 +141,8 @@ func TestAllDisksFull(t *testing.T) {
 		return n
 	}
 	for running() >= 3 {
-		bulk := c.visits(car, first, 5)
+		c.ballast()
+		bulk := c.readings(5)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		ans, err := c.as("turin", dealer).Submit(ctx, bulk...)
 		cancel()

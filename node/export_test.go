@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/milepost-log/milepost/node/store"
+	"github.com/milepost-log/milepost/record"
 )
 
 // What the tests of package node_test, which may use node/embed, need from
@@ -218,4 +219,26 @@ func (c *Client) PushHead(ctx context.Context, head []byte) error {
 func (c *Client) Raw(req *http.Request) (*http.Response, error) {
 	req.URL.Scheme, req.URL.Host = "https", c.Address
 	return c.http.Do(req)
+}
+
+// AccessHistory is what this node holds of who may read about a vehicle.
+func (n *Node) AccessHistory(vin string) (records []*record.Record) {
+	view := n.heads.newest()
+	defer view.Release()
+	entries, err := view.History("access/" + vin)
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range entries {
+		leaf, err := view.Leaf(e.Index)
+		if err != nil {
+			panic(err)
+		}
+		r, err := record.Open(leaf)
+		if err != nil {
+			panic(err)
+		}
+		records = append(records, r)
+	}
+	return records
 }

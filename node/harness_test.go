@@ -28,8 +28,9 @@ import (
 const patience = 30 * time.Second
 
 const (
-	dealer = "dealer.example/lyon"
-	other  = "dealer.example/turin"
+	dealer  = "dealer.example/lyon"
+	other   = "dealer.example/turin"
+	auditor = "insurer.example/mutual"
 )
 
 // cluster is the example cluster under test: lyon, turin and leeds vote,

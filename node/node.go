@@ -55,6 +55,7 @@ type Node struct {
 	heads  *heads
 	pool   *pool
 	clock  *clock
+	usage  *usage
 	port   *wire.Port
 	server *http.Server
 
@@ -151,6 +152,7 @@ func Start(cfg Config) (n *Node, err error) {
 		Handler: n.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
+	n.openUsage(cfg.Passphrase)
 	n.resume()
 	// All that the state machine may call is in place before Raft calls it.
 	if err := n.startRaft(); err != nil {

@@ -19,53 +19,55 @@ func receipt(view *log.View, index uint64, checkpoint []byte) ([]byte, error) {
 }
 
 // proofFile gathers the proof file of a subject: its history, those that say
-// who may write, and the way from them to the cosigned head.
-func proofFile(view *log.View, subject string, checkpoint []byte, bridges [][]byte) (*verify.File, error) {
+// who may write, and the way from them to the cosigned head. withhold leaves
+// out the contents that the reader may not see.
+func proofFile(view *log.View, subject string, checkpoint []byte, bridges [][]byte, withhold func(*verify.FileHistory) error) (*verify.File, error) {
 	f := &verify.File{Subject: subject, Seal: view.Seal.Bytes(), Bridges: bridges}
-	needed := map[string]bool{subject: true, record.Governance: true}
-	done := map[string]bool{}
-	for len(done) < len(needed) {
-		for s := range needed {
-			if done[s] {
-				continue
-			}
-			done[s] = true
-			h, err := fileHistory(view, s, func(author string) {
-				if s != record.Governance && record.MemberSubject(author) != s {
-					if class, _ := record.SubjectClass(s); class != "member" {
-						needed[record.MemberSubject(author)] = true
-					}
-				}
-			})
+	own, err := fileHistory(view, subject, withhold)
+	if err != nil {
+		return nil, err
+	}
+	f.Histories = []verify.FileHistory{own}
+	needed := map[string]bool{record.Governance: true}
+	for _, e := range own.Entries {
+		if e.Note != nil {
+			r, err := record.Open(e.Note)
 			if err != nil {
-				return nil, fmt.Errorf("history of %s: %w", s, err)
+				return nil, fmt.Errorf("record at log index %d: %w", e.Index, err)
 			}
-			f.Histories = append(f.Histories, h)
+			needed[record.MemberSubject(r.Author)] = true
 		}
 	}
+	for _, s := range sortedKeys(needed) {
+		h, err := fileHistory(view, s, nil)
+		if err != nil {
+			return nil, err
+		}
+		f.Histories = append(f.Histories, h)
+	}
 	sort.Slice(f.Histories, func(i, j int) bool { return f.Histories[i].Subject < f.Histories[j].Subject })
-	var err error
 	f.TLogProof, err = receipt(view, view.Size-1, checkpoint)
 	return f, err
 }
 
-func fileHistory(view *log.View, subject string, author func(string)) (verify.FileHistory, error) {
+// fileHistory reads one history with its index proof; withhold may be nil.
+func fileHistory(view *log.View, subject string, withhold func(*verify.FileHistory) error) (verify.FileHistory, error) {
 	h := verify.FileHistory{Subject: subject}
 	entries, err := view.History(subject)
 	if err != nil {
-		return h, err
+		return h, fmt.Errorf("history of %s: %w", subject, err)
 	}
 	for _, e := range entries {
 		note, err := view.Leaf(e.Index)
 		if err != nil {
-			return h, err
+			return h, fmt.Errorf("history of %s: %w", subject, err)
 		}
-		r, err := record.Open(note)
-		if err != nil {
-			return h, fmt.Errorf("record at log index %d: %w", e.Index, err)
-		}
-		author(r.Author)
 		h.Entries = append(h.Entries, verify.FileEntry{Index: e.Index, Time: e.Time, Note: note, Hash: e.Hash})
+	}
+	if withhold != nil {
+		if err := withhold(&h); err != nil {
+			return h, fmt.Errorf("history of %s: %w", subject, err)
+		}
 	}
 	h.IndexProof, err = view.IndexProof(subject)
 	return h, err

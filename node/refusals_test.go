@@ -239,6 +239,7 @@ func TestBadRequests(t *testing.T) {
 		request{"GET for POST", "GET", "/v1/records", "", nil, dealer, 405, "method"},
 		request{"POST for GET", "POST", "/checkpoint", "", nil, dealer, 405, "method"},
 		request{"PUT of a tile", "PUT", "/tile/0/000", "", nil, dealer, 405, "method"},
+		request{"bundle, no auditor", "", "/tile/entries/000.p/1", "", nil, dealer, 403, "no_access"},
 		request{"an unknown path", "", "/v1/nothing", "", nil, dealer, 404, "not_found"},
 		request{"the root", "", "/", "", nil, dealer, 404, "not_found"},
 		request{"a path that is not clean", "", "/v1//status", "", nil, dealer, 404, "not_found"},
@@ -252,7 +253,7 @@ func TestBadRequests(t *testing.T) {
 	)
 	for _, p := range []string{"8/000", "-1/000", "00/000", "x/000", "0/0", "0/0000", "0/x000/000", "0/001/000", "0/000.p/0",
 		"0/000.p/256", "0/000.p/01", "0/000.p/1/2", "0/999", "0/x001/x001/x001/x001/x001/x001/001", "entries/1", "entries/999"} {
-		requests = append(requests, request{"tile " + p, "", "/tile/" + p, "", nil, dealer, 404, "no_tile"})
+		requests = append(requests, request{"tile " + p, "", "/tile/" + p, "", nil, auditor, 404, "no_tile"})
 	}
 	for _, b := range []string{"", "old 0\n", "old 0\n\n", "old\n\n" + string(head), "old -1\n\n" + string(head), "old 01\n\n" + string(head),
 		"old +0\n\n" + string(head), "old 0 \n\n" + string(head), "old 99999999999999999999\n\n" + string(head), "new 0\n\n" + string(head),

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -143,6 +144,30 @@ func TestUnknownTypes(t *testing.T) {
 	}
 	if err := ErrUnknownType("x.y/1"); fault.Code(err) != "unknown_type" || !strings.Contains(fault.Hint(err), "odometer.reading/1, ") {
 		t.Error(err, fault.Hint(err))
+	}
+}
+
+// The grammar of type names, once more as a regular expression.
+func TestTypeNames(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^[a-z]+\.[a-z_]+/[1-9][0-9]?$`)
+	pieces := []string{"", "a", "odometer", "A", "_", "0", ".", "/", "1", "99", "100", "é", "\n", "a_b"}
+	for _, noun := range pieces {
+		for _, dot := range []string{".", "", "..", "/"} {
+			for _, verb := range pieces {
+				for _, slash := range []string{"/", "", "//", "."} {
+					for _, version := range pieces {
+						s := noun + dot + verb + slash + version
+						if typeName.Ok(s) != form.MatchString(s) {
+							t.Fatalf("%q: %v", s, typeName.Ok(s))
+						}
+					}
+				}
+			}
+		}
+	}
+	if long := "a." + strings.Repeat("b", 60) + "/1"; !typeName.Ok(long) || typeName.Ok("a"+long) {
+		t.Error("the cap is not 64 bytes")
 	}
 }
 

@@ -41,7 +41,7 @@ func (a *Authority) ReaderByPin(pin string) Reader {
 // the log.
 type Vehicle struct {
 	VIN     string          // or short/<number>
-	Authors map[string]bool // members that wrote any record of its histories
+	Authors map[string]bool // members that wrote any record of its histories but access.used
 	Grants  []Grant         // on it, in the order of the log
 }
 

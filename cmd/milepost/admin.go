@@ -101,7 +101,7 @@ func (a *administration) add(typ string, body jcs.Value) error {
 	if err != nil {
 		return err
 	}
-	a.said = append(a.said, words(r, a.sit)[0])
+	a.said = append(a.said, strings.TrimSuffix(words(r, a.sit)[0], "."))
 	a.sit.apply(r)
 	a.notes = append(a.notes, note)
 	return nil

@@ -77,26 +77,28 @@ func clusterStatus(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	nodes, err := statusNodes(c, cl)
+	if err != nil {
+		return err
+	}
 	var all []*node.Status
 	up := 0
-	for _, n := range cl.Nodes {
-		if only := c.String("node"); only != "" && only != n.ID {
+	for _, n := range nodes {
+		if only := c.String("node"); only != "" && only != n.id {
 			continue
 		}
-		client, err := cl.Client(n.ID, c.String("as"), passphrase(c))
-		if err != nil {
-			return err
-		}
-		s, err := client.Status(c.Context)
-		if err != nil {
-			if fault.Code(err) != "unreachable" {
+		st := &node.Status{Node: n.id, Role: n.state}
+		if n.client != nil {
+			got, err := n.client.Status(c.Context)
+			switch {
+			case err == nil:
+				st = got
+				up++
+			case fault.Code(err) != "unreachable" && fault.Code(err) != "wrong_server_key":
 				return err
 			}
-			s = &node.Status{Node: n.ID, Role: "unreachable"}
-		} else {
-			up++
 		}
-		all = append(all, s)
+		all = append(all, st)
 	}
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(all)
@@ -104,7 +106,7 @@ func clusterStatus(c *cli.Context) error {
 	out := c.App.Writer
 	fmt.Fprintf(out, "%-12s %-12s %-10s %10s %10s  %-20s %s\n", "NODE", "ROLE", "LEADER", "TREE", "COSIGNED", "AS OF", "QUORUM")
 	for _, s := range all {
-		if s.Role == "unreachable" {
+		if s.Role == "unreachable" || s.Role == "removed" {
 			fmt.Fprintf(out, "%-12s %-12s\n", s.Node, s.Role)
 			continue
 		}
@@ -114,6 +116,56 @@ func clusterStatus(c *cli.Context) error {
 		return refusal{fault.New("unreachable", "", "no node can be reached")}
 	}
 	return nil
+}
+
+// statusNode is a node that cluster status asks; without a client it is said
+// why not.
+type statusNode struct {
+	id, state string
+	client    *node.Client
+}
+
+// statusNodes lists the nodes of the cluster file and those that governance
+// knows beside. Their TLS keys are those of now, where a node that answers
+// knows them, or else those of the cluster file and the founding.
+func statusNodes(c *cli.Context, cl *node.Cluster) (nodes []statusNode, err error) {
+	s, err := dialAny(c)
+	if err != nil && fault.Code(err) != "unreachable" {
+		return nil, err
+	}
+	var g node.GovernanceAnswer
+	if s != nil && err == nil {
+		data, err := s.client.Get(c.Context, "/v1/governance")
+		switch fault.Code(err) {
+		case "forbidden", "unauthenticated":
+			return nil, err
+		}
+		if err == nil {
+			if err := json.Unmarshal(data, &g); err != nil {
+				return nil, fmt.Errorf("read the node's answer: %w", err)
+			}
+		}
+	}
+	known := map[string]node.NodeAnswer{}
+	for _, n := range g.Nodes {
+		known[n.ID] = n
+	}
+	for _, n := range cl.Nodes {
+		st := statusNode{id: n.ID, state: "unreachable"}
+		if k, ok := known[n.ID]; ok {
+			st.client = s.client.To(n.Address, k.TLS)
+			delete(known, n.ID)
+		} else if len(g.Nodes) > 0 {
+			st.state = "removed"
+		} else if err == nil {
+			st.client, _ = cl.Client(n.ID, c.String("as"), passphrase(c))
+		}
+		nodes = append(nodes, st)
+	}
+	for _, id := range sortedKeys(known) {
+		nodes = append(nodes, statusNode{id, "unreachable", s.client.To(known[id].Address, known[id].TLS)})
+	}
+	return nodes, nil
 }
 
 func nodeCommand() *cli.Command {

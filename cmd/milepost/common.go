@@ -58,6 +58,13 @@ type session struct {
 
 // dial finds a node that answers: the one that is named, or the first.
 func dial(c *cli.Context, needMember bool) (*session, error) {
+	return dialNamed(c, needMember, c.String("node"))
+}
+
+// dialAny finds any node that answers, whichever is named.
+func dialAny(c *cli.Context) (*session, error) { return dialNamed(c, true, "") }
+
+func dialNamed(c *cli.Context, needMember bool, named string) (*session, error) {
 	cl, err := loadCluster(c)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,6 @@ func dial(c *cli.Context, needMember bool) (*session, error) {
 	for _, n := range cl.Nodes {
 		ids = append(ids, n.ID)
 	}
-	named := c.String("node")
 	if named != "" {
 		ids = []string{named}
 	}

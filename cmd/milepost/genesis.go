@@ -23,10 +23,10 @@ import (
 const genesisHelp = "Reads the cluster file and writes, below its dir: keys/ (mode 0600), founding.json (what every node\n" +
 	"begins with; not secret) and trust.policy (what everyone who checks a proof needs).\n\n" +
 	"Founders who sit apart agree on one cluster file, and one of them gathers what the others send in a directory:\n" +
-	"  1. each governor     milepost member request governor NAME -o NAME.request\n" +
+	"  1. each governor     milepost member request governor NAME -o FILE.request\n" +
 	"     who gathers       milepost cluster genesis --collect DIR      fixes governors and threshold, and so the origin\n" +
-	"  2. each member       milepost member request member NAME --origin ORIGIN -o NAME.request\n" +
-	"     each node         milepost member request node ID --origin ORIGIN -o ID.request\n" +
+	"  2. each member       milepost member request member NAME --origin ORIGIN -o FILE.request\n" +
+	"     each node         milepost member request node ID --origin ORIGIN -o FILE.request\n" +
 	"     who gathers       milepost cluster genesis --collect DIR      drafts the genesis, genesis.proposal\n" +
 	"  3. each governor     milepost member sign genesis.proposal --key KEYFILE     in turn, or copies at once\n" +
 	"     who gathers       milepost cluster genesis --collect DIR      writes founding.json and trust.policy\n" +
@@ -131,7 +131,9 @@ func (g *gathering) next() error {
 	return founded(g.c, g.cl, f)
 }
 
-func (g *gathering) say(format string, args ...any) { fmt.Fprintf(g.c.App.Writer, format+"\n", args...) }
+func (g *gathering) say(format string, args ...any) {
+	fmt.Fprintf(g.c.App.Writer, format+"\n", args...)
+}
 
 func (g *gathering) path(name string) string { return filepath.Join(g.dir, name) }
 
@@ -213,7 +215,7 @@ func (g *gathering) founding() (founding jcs.Value, origin string, err error) {
 	}
 	if len(missing) > 0 {
 		g.say("Step 1: the governors' keys. Missing in %s: %s", g.dir, strings.Join(missing, ", "))
-		g.say("Each of them: milepost member request governor NAME -o NAME.request")
+		g.say("Each of them: milepost member request governor NAME -o FILE.request")
 		return founding, "", nil
 	}
 	if founding, origin, err = node.NewFounding(g.cl, g.requests); err != nil {
@@ -300,8 +302,8 @@ func (g *gathering) proposal(founding jcs.Value, origin string) (*record.Proposa
 	}
 	if len(g.missing) > 0 {
 		g.say("Step 2: requests of members and nodes. Missing in %s: %s", g.dir, strings.Join(g.missing, ", "))
-		g.say("Each member: milepost member request member NAME --origin %s -o NAME.request", origin)
-		g.say("Each node:   milepost member request node ID --origin %s -o ID.request", origin)
+		g.say("Each member: milepost member request member NAME --origin %s -o FILE.request", origin)
+		g.say("Each node:   milepost member request node ID --origin %s -o FILE.request", origin)
 		return nil, nil
 	}
 	p, err := node.Genesis(g.cl, founding, g.requests, time.Now())

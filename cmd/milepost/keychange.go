@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -137,8 +136,15 @@ func rotateKey(c *cli.Context) error {
 	if actor != "" {
 		holder += "/" + actor
 	}
+	if use == keyfile.UseAdmin && actor == a.actor && c.String("reason") == "compromised" {
+		return fault.New("usage", "--admin", "a compromised admin key must not register its own successor, which would share its fate").
+			WithHint("have another administrator sign: --admin OTHER --actor " + actor)
+	}
 	cl := a.s.cluster
 	nextPath := cl.NextKeyPath(holder, use)
+	if err := a.mendPromotion(holder, use); err != nil {
+		return err
+	}
 	old, err := a.registered(cl.KeyPath(holder, use), use)
 	if err != nil {
 		return err
@@ -204,6 +210,20 @@ func rotateKey(c *cli.Context) error {
 	return nil
 }
 
+// mendPromotion ends what a run that broke off at the very end left: the old
+// file set aside and the new one not yet in its place.
+func (a *administration) mendPromotion(holder, use string) error {
+	cl := a.s.cluster
+	if _, err := os.Stat(cl.KeyPath(holder, use)); err == nil {
+		return nil
+	}
+	if k, err := a.registered(cl.NextKeyPath(holder, use), use); err == nil && k != nil {
+		_, err := cl.PromoteKey(holder, use, "former")
+		return err
+	}
+	return nil
+}
+
 // registered returns the member's key, as the log has it, whose file is at a
 // path; nil if the log has it not.
 func (a *administration) registered(path, use string) (*verify.Key, error) {
@@ -227,7 +247,7 @@ func (a *administration) registered(path, use string) (*verify.Key, error) {
 
 func (a *administration) byPublic(public string) *verify.Key {
 	for _, k := range a.member.Keys {
-		if strings.EqualFold(k.VKey, public) {
+		if k.VKey == public {
 			return k
 		}
 	}

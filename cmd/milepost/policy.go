@@ -25,8 +25,69 @@ func policyCommand() *cli.Command {
 				&cli.StringFlag{Name: "at", Usage: "check as of this `TIME` (RFC 3339) instead of now"},
 			},
 			Action: followPolicy,
+		}, {
+			Name: "refresh", Usage: "add to an old proof file the way to the policy of today", ArgsUsage: "FILE",
+			Description: "For whoever holds only a newer policy than the file was made under: a node shows that the file's seal stands under\n" +
+				"the tree head of today. What the file proves stays what it was: complete as of its own seal.",
+			Flags: clientFlags(&cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: in place)"}), Action: refreshProof,
 		}},
 	}
+}
+
+func refreshProof(c *cli.Context) error {
+	args, err := operands(c, 1, 1, "one proof file")
+	if err != nil {
+		return err
+	}
+	data, err := readCapped(args[0], verify.MaxFile)
+	if err != nil {
+		return err
+	}
+	f, err := verify.ParseFile(data)
+	if err != nil {
+		return fault.New(fault.Code(err), args[0], err.Error()).WithHint(fault.Hint(err))
+	}
+	seal, err := verify.ParseSeal(f.Seal)
+	if err != nil {
+		return fault.New(fault.Code(err), args[0], err.Error())
+	}
+	s, err := dial(c, false)
+	if err != nil {
+		return err
+	}
+	bridge, err := s.client.Bridge(c.Context, seal.Index)
+	if err != nil {
+		return err
+	}
+	// An earlier one of the seal makes room; those of policies stay.
+	if n := len(f.Bridges); n > 0 {
+		if last, err := verify.ParseTLogProof(f.Bridges[n-1]); err == nil && last.Index == seal.Index {
+			f.Bridges = f.Bridges[:n-1]
+		}
+	}
+	f.Bridges = append(f.Bridges, bridge)
+	text, err := s.client.Get(c.Context, "/v1/policy")
+	if err != nil {
+		return err
+	}
+	policy, err := verify.ParsePolicy(text)
+	if err != nil {
+		return err
+	}
+	out := f.Bytes()
+	rep := verify.Verify(out, verify.Options{Policy: policy, Now: time.Now(), AllowWithheld: true})
+	if !rep.Verified {
+		return refusal{fault.New(fault.Code(rep.Failure), args[0], "it does not verify under the policy of today").Because(rep.Failure)}
+	}
+	path := c.String("o")
+	if path == "" {
+		path = args[0]
+	}
+	if err := write(c, path, out); err != nil || path == "-" {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s: %s\n", path, rep.Scope())
+	return nil
 }
 
 func followPolicy(c *cli.Context) error {

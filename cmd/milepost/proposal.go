@@ -44,7 +44,9 @@ func showProposal(c *cli.Context, p *record.Proposal, sit *situation) {
 			fmt.Fprintf(out, "  %s\n", l)
 		}
 		if sit != nil {
-			if err := sit.refused(r); err != nil {
+			if index, ok := sit.onLog(r.Record); ok {
+				fmt.Fprintf(out, "  this is on the log already, at log index %d\n", index)
+			} else if err := sit.refused(r); err != nil {
 				fmt.Fprintf(out, "  THE LOG WOULD REFUSE THIS NOW: %v [%s]\n", err, fault.Code(err))
 			}
 		}

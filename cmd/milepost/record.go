@@ -30,6 +30,7 @@ func recordCommand() *cli.Command {
 				Flags: []cli.Flag{
 					configFlag, dirFlag, asFlag, outFlag,
 					&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
+					&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
 					&cli.StringFlag{Name: "time", Usage: "when it happened: a `TIME` with offset such as 2026-05-04T10:12:00+02:00, or a date; now if not given"},
 					&cli.StringFlag{Name: "body", Usage: "the whole body as JSON from `FILE`"},
 				},
@@ -111,24 +112,39 @@ func newRecord(c *cli.Context) error {
 	if d.ID, err = record.NewUUIDv7(now, rand.Reader); err != nil {
 		return err
 	}
-	if vin := c.String("vehicle"); vin != "" {
-		s, err := record.ParseVehicle(vin)
-		if err != nil {
-			return err
-		}
-		d.Subjects = []string{s}
-	} else if def.Owner != "" {
-		d.Subjects = []string{record.MemberSubject(body.Get(def.Owner).Str)}
-	} else if len(def.Subjects) == 1 && def.Subjects[0] == record.Governance {
-		d.Subjects = []string{record.Governance}
-	} else {
-		return fault.New("usage", "--vehicle", "which vehicle?").WithHint("add --vehicle VIN")
+	d.Actor = c.String("actor")
+	if d.Subjects, err = subjectsOf(def, body, c.String("vehicle")); err != nil {
+		return err
 	}
 	text, err := d.Text()
 	if err != nil {
 		return err
 	}
 	return write(c, c.String("o"), []byte(text))
+}
+
+// subjectsOf names the histories that a record of this type belongs to.
+func subjectsOf(def *record.Type, body jcs.Value, vin string) (subjects []string, err error) {
+	for _, class := range def.Subjects {
+		switch class {
+		case record.Governance:
+			subjects = append(subjects, class)
+		case "member":
+			subjects = append(subjects, record.MemberSubject(body.Get(def.Owner).Str))
+		case "vehicle", "workshop", "access":
+			if vin == "" {
+				return nil, fault.New("usage", "--vehicle", "which vehicle?").WithHint("add --vehicle VIN")
+			}
+			s, err := record.ParseVehicle(vin)
+			if err != nil {
+				return nil, err
+			}
+			subjects = append(subjects, class+strings.TrimPrefix(s, "vehicle"))
+		default:
+			return nil, fault.New("usage", def.Name, "records of the class "+class+" can't be drafted here yet")
+		}
+	}
+	return subjects, nil
 }
 
 // eventTime reads --time; a bare date is midnight in the member's zone.

@@ -18,7 +18,7 @@ import (
 
 func requestCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		return append([]cli.Flag{configFlag, dirFlag, outFlag,
+		return append([]cli.Flag{configFlag, dirFlag, nodeFlag, asFlag, outFlag,
 			&cli.StringFlag{Name: "origin", Usage: "the `ORIGIN` of the log (default: that of the founding file)"}}, more...)
 	}
 	renew := &cli.BoolFlag{Name: "renew", Usage: "make a new key, FILE.next.key, that is to take the place of the present one"}
@@ -52,7 +52,7 @@ func requestCommand() *cli.Command {
 			},
 			{
 				Name: "key", Usage: "a member asks for one more key: of its administrators, or of the governors when it has none left", ArgsUsage: "KEYFILE",
-				Flags:  flags(append(keyFlags(), &cli.StringFlag{Name: "as", EnvVars: []string{"MILEPOST_AS"}, Usage: "the `MEMBER` whose key it is to be"})...),
+				Flags:  flags(keyFlags()...),
 				Action: func(c *cli.Context) error { return request(c, node.AskKey) },
 			},
 		},
@@ -169,9 +169,64 @@ func (a *asking) source(next bool) node.KeySource {
 		path := a.cl.KeyPath(holder, use)
 		if next {
 			path = a.cl.NextKeyPath(holder, use)
+			if _, err := os.Stat(path); err == nil {
+				if err := a.settle(holder, use, path); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return a.at(path, use, name)
 	}
+}
+
+// settle looks at a next key file that is there already. If the log has it in
+// force, an earlier exchange is over: it takes its place, and room is made
+// for the next one. If not, it is the key of a request that is under way.
+func (a *asking) settle(holder, use, path string) error {
+	next, err := keyfile.ReadKeyFile(path, passphrase(a.c))
+	if err != nil {
+		return err
+	}
+	public, err := next.Public()
+	if err != nil {
+		return err
+	}
+	if a.c.String("as") == "" {
+		return fault.New("usage", "--as", path+" is there already, and only a node can tell whether it is in force").
+			WithHint("add --as MEMBER, so that a node is asked")
+	}
+	s, err := dial(a.c, true)
+	if err != nil {
+		return err
+	}
+	g, err := s.client.Governance(a.c.Context, false)
+	if err != nil {
+		return err
+	}
+	inForce := false
+	for _, n := range g.Nodes {
+		inForce = inForce || public == n.Log || public == n.Cosigner || public == n.TLS
+	}
+	for _, v := range g.Governors {
+		inForce = inForce || public == v.Key
+	}
+	if !inForce {
+		fmt.Fprintf(a.c.App.ErrWriter, "milepost: %s is there already and not in force yet: it is asked for again\n", path)
+		return nil
+	}
+	now, err := keyfile.ReadKeyFile(a.cl.KeyPath(holder, use), passphrase(a.c))
+	if err != nil {
+		return err
+	}
+	was, err := now.Public()
+	if err != nil {
+		return err
+	}
+	former, err := a.cl.PromoteKey(holder, use, keyID(was))
+	if err == nil {
+		fmt.Fprintf(a.c.App.ErrWriter, "milepost: %s is in force and now %s; the one before is %s\n", path, a.cl.KeyPath(holder, use), former)
+	}
+	return err
 }
 
 func (a *asking) at(path, use, name string) (*keyfile.Key, error) {

@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeports": freePorts, "ready": ready, "cluster": startCluster, "replace": replace, "maxlines": maxLines,
+			"freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "replace": replace, "maxlines": maxLines,
 		},
 	})
 }
@@ -68,7 +68,14 @@ func freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }
 
-// ready CONFIG waits until every node of a cluster takes records.
+// freeport NAME sets an environment variable to an address that is free.
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	address, err := embed.FreeAddress()
+	ts.Check(err)
+	ts.Setenv(args[0], address)
+}
+
+// ready CONFIG until every node of a cluster takes records.
 func ready(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := node.LoadCluster(ts.MkAbs(args[0]))
 	ts.Check(err)

@@ -22,7 +22,8 @@ import (
 // same rules as the log checks it, before anybody has signed it.
 type situation struct {
 	auth  *verify.Authority
-	rules jcs.Value // the rules in force, as they were published
+	rules jcs.Value         // the rules in force, as they were published
+	known map[string]uint64 // log index of each of their records, by author and id
 }
 
 // situation fetches and replays the histories that decide about a record:
@@ -47,7 +48,7 @@ func (s *session) situation(c *cli.Context, member string) (*situation, error) {
 
 func replay(origin string, entries []node.HistoryEntry, from string) (*situation, error) {
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Index < entries[j].Index })
-	sit := &situation{auth: verify.NewAuthority(origin)}
+	sit := &situation{auth: verify.NewAuthority(origin), known: map[string]uint64{}}
 	for _, e := range entries {
 		r, err := record.Open([]byte(e.Note))
 		at := verify.Place{Index: e.Index, Time: e.Time}
@@ -58,6 +59,7 @@ func replay(origin string, entries []node.HistoryEntry, from string) (*situation
 			return nil, fault.New("unexpected", from, fmt.Sprintf("the node's histories do not hold together at log index %d", e.Index)).Because(err)
 		}
 		sit.auth.Apply(r, at)
+		sit.known[r.Author+" "+r.ID] = e.Index
 		switch r.Type {
 		case "log.genesis/1":
 			sit.rules = r.Body.Get("rules")
@@ -100,6 +102,12 @@ func keyOf(m *verify.Member, id string) (*verify.Key, error) {
 	}
 	return nil, fault.New("key_unknown", "", fmt.Sprintf("%s has no key %s", m.Name, id)).
 		WithHint("`milepost member list " + m.Name + "` shows its keys")
+}
+
+// onLog returns where a record is in the log already.
+func (s *situation) onLog(r *record.Record) (index uint64, ok bool) {
+	index, ok = s.known[r.Author+" "+r.ID]
+	return index, ok
 }
 
 // refused says why the log would refuse a proposed record now, nil if it

@@ -43,7 +43,7 @@ type cluster struct {
 	policy *verify.Policy
 	origin string
 	url    string       // of the asked node
-	http   *http.Client // speaks to it in the name of a dealer
+	http   *http.Client // speaks to it in the name of an auditor, who may read entry bundles
 	sent   []sent       // every reading, in the order sent
 	round  int          // of readings, so far
 }
@@ -59,7 +59,7 @@ func start(t *testing.T, readings int) *cluster {
 	e, err := embed.Start(ctx, embed.Config{Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(e.Stop)
-	c := &cluster{Cluster: e, origin: e.Nodes[asked].Origin(), http: pinned(t, e, asked, dealers[0])}
+	c := &cluster{Cluster: e, origin: e.Nodes[asked].Origin(), http: pinned(t, e, asked, "insurer.example/mutual")}
 	n, err := e.Cluster.Node(asked)
 	must(t, err)
 	c.url = "https://" + n.Address + "/"

@@ -1,0 +1,265 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
+	"github.com/milepost-log/milepost/log"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// grantScheme is how the link of a grant shows itself:
+// Authorization: Milepost-Grant <base64 of 32 bytes>.
+const grantScheme = "Milepost-Grant "
+
+// readerOf is who asks to read: by TLS key, by the secret of a grant's link,
+// or nobody.
+func (n *Node) readerOf(r *http.Request, c caller) (verify.Reader, error) {
+	var reader verify.Reader
+	if c.pin != "" {
+		n.state.withAuthority(func(a *verify.Authority) { reader = a.ReaderByPin(c.pin) })
+		if reader.Node == nil {
+			reader.Node = c.node
+		}
+	}
+	if h := r.Header.Get("Authorization"); h != "" {
+		secret, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(h, grantScheme))
+		if err != nil || len(secret) != 32 || !strings.HasPrefix(h, grantScheme) {
+			return reader, fault.New("request_form", "Authorization", "it is not "+grantScheme+"and base64 of 32 bytes")
+		}
+		reader.Secret = secret
+	}
+	return reader, nil
+}
+
+// vehicleAt gathers, from one view of the log, what decides who may read
+// about a vehicle: who wrote about it, and the grants on it.
+func vehicleAt(view *log.View, subject string) (*verify.Vehicle, error) {
+	vin := strings.TrimPrefix(subject, "vehicle/")
+	v := &verify.Vehicle{VIN: vin, Authors: map[string]bool{}}
+	for _, s := range []string{subject, "workshop/" + vin, "access/" + vin} {
+		entries, err := view.History(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			leaf, err := view.Leaf(e.Index)
+			if err != nil {
+				return nil, err
+			}
+			r, err := record.Open(leaf)
+			if err != nil {
+				return nil, err
+			}
+			if r.Type != "access.used/1" { // having served somebody else gives no right
+				v.Authors[r.Author] = true
+			}
+			v.Grants = verify.ApplyGrant(v.Grants, r)
+		}
+	}
+	return v, nil
+}
+
+// reading is one request to read about a vehicle.
+type reading struct {
+	n      *Node
+	reader verify.Reader
+	on     *verify.Vehicle
+	size   uint64
+	used   map[string]*verify.Grant // grants that were needed, by hash
+	types  map[string]bool          // of the records shown by them
+}
+
+// open begins a reading of a vehicle's history, or says why it may not be
+// read. That there is none is for every member to know.
+func (n *Node) openVehicle(r *http.Request, c caller, h *head, subject string) (*reading, error) {
+	reader, err := n.readerOf(r, c)
+	if err != nil {
+		return nil, err
+	}
+	rd := &reading{n: n, reader: reader, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}
+	if rd.on, err = vehicleAt(h.view, subject); err != nil {
+		return nil, err
+	}
+	var by *verify.Grant
+	n.state.withAuthority(func(a *verify.Authority) {
+		if len(rd.on.Authors) == 0 && verify.MayReadMembers(reader) == nil {
+			return
+		}
+		by, err = a.MayOpen(reader, rd.on, verify.ClassVehicle, n.now())
+	})
+	rd.note(by, "")
+	return rd, n.stranger(c, reader, err)
+}
+
+// stranger puts a plainer refusal in the place of another for whoever comes
+// with neither a member's key nor a grant.
+func (n *Node) stranger(c caller, reader verify.Reader, err error) error {
+	if err != nil && reader.Node == nil && reader.Member == nil && reader.Secret == nil {
+		return n.admit(c, members)
+	}
+	return err
+}
+
+// note remembers that a grant was needed.
+func (rd *reading) note(by *verify.Grant, typ string) {
+	if by == nil {
+		return
+	}
+	rd.used[by.Hash] = by
+	if typ != "" {
+		rd.types[typ] = true
+	}
+}
+
+// shows decides whether the reader may see the contents of a record.
+func (rd *reading) shows(r *record.Record) bool {
+	var by *verify.Grant
+	var err error
+	rd.n.state.withAuthority(func(a *verify.Authority) {
+		by, err = a.MayRead(rd.reader, rd.on, r.Type, r.EventTime.Format(time.DateOnly), rd.n.now())
+	})
+	if err == nil {
+		rd.note(by, r.Type)
+	}
+	return err == nil
+}
+
+// withhold leaves out the contents that the reader may not see, and never
+// the count: the leaf hash stays.
+func (rd *reading) withhold(h *verify.FileHistory) error {
+	for i := range h.Entries {
+		e := &h.Entries[i]
+		r, err := record.Open(e.Note)
+		if err != nil {
+			return err
+		}
+		if !rd.shows(r) {
+			e.Note = nil
+		}
+	}
+	return nil
+}
+
+// close writes down, on the log, which grants were used, before anything is
+// handed over: one access.used a grant, reader and hour.
+func (rd *reading) close(ctx context.Context) error {
+	for _, g := range rd.used {
+		if err := rd.n.usage.record(ctx, rd, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usage writes access.used records, in the name of the member that runs this
+// node.
+type usage struct {
+	n      *Node
+	member string
+	signer certs.Signer // nil: the member's record key is not here
+
+	mu   sync.Mutex
+	done map[string]time.Time // grant and reader -> hour for which it is on the log
+}
+
+func (n *Node) openUsage(passphrase func() ([]byte, error)) {
+	n.usage = &usage{n: n, done: map[string]time.Time{}}
+	v := n.nodesNow()[n.id]
+	if v == nil {
+		return
+	}
+	n.usage.member = v.Member
+	k, err := keyfile.ReadKeyFile(n.cluster.KeyPath(v.Member, keyfile.UseRecord), passphrase)
+	if err == nil {
+		n.usage.signer, err = k.Signer()
+	}
+	if err != nil {
+		n.log.Warn("reads by grant are refused here: they are written down with the member's record key, which cannot be read", "member", v.Member, "err", err)
+	}
+}
+
+func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error {
+	if u.signer == nil {
+		return fault.New("no_usage_key", "", "this node cannot write down that a grant was used").
+			WithHint("ask another node; this one's operator finds the reason in its log")
+	}
+	now := u.n.now().UTC()
+	hour := now.Truncate(time.Hour)
+	who, authentication := g.Member, "tls"
+	if who == "" {
+		who, authentication = g.Secret, "grant_link"
+	}
+	key := g.Hash + " " + who
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.done[key].Equal(hour) {
+		return nil
+	}
+	types := jcs.Text("all")
+	if len(rd.types) > 0 {
+		types = jcs.Texts(sortedKeys(rd.types))
+	}
+	// The id says grant, reader and hour, so that a node that restarts does
+	// not write the same twice.
+	h := sha256.Sum256([]byte("milepost/access-used-id@v1\n" + key + "\n" + hour.Format(time.RFC3339)))
+	text, err := record.Draft{
+		Author: u.member, Origin: u.n.origin, Type: "access.used/1", Subjects: []string{"access/" + rd.on.VIN},
+		ID: record.FormatUUID(record.UUIDv7(hour.UnixMilli(), [16]byte(h[:16]))), Captured: record.FormatUTC(now), EventTime: record.FormatUTC(now), Precision: "second",
+		Body: jcs.Make(jcs.Field{Name: "authentication", Value: jcs.Text(authentication)}, jcs.Field{Name: "grant", Value: jcs.Text(g.Hash)},
+			jcs.Field{Name: "size", Value: jcs.Number(int64(rd.size))}, jcs.Field{Name: "types", Value: types}),
+	}.Text()
+	if err != nil {
+		return err
+	}
+	note, err := record.Sign(text, u.signer)
+	if err != nil {
+		return err
+	}
+	answer, err := u.n.accept(ctx, [][]byte{note})
+	if err != nil {
+		return err
+	}
+	if e := answer.Records[0].Error; e != nil && e.Code != "id_reused" {
+		return fault.New(e.Code, "", e.Error)
+	}
+	u.done[key] = hour
+	for k, h := range u.done {
+		if now.Sub(h) > 2*time.Hour {
+			delete(u.done, k)
+		}
+	}
+	return nil
+}
+
+// mayReadRecord decides about a single record, by all the histories that it
+// is in.
+func (n *Node) mayReadRecord(r *http.Request, c caller, h *head, rec *record.Record) (*reading, error) {
+	reader, err := n.readerOf(r, c)
+	if err != nil {
+		return nil, err
+	}
+	vehicle := rec.Vehicle()
+	if vehicle == "" {
+		return nil, n.stranger(c, reader, verify.MayReadMembers(reader))
+	}
+	rd := &reading{n: n, reader: reader, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}
+	if rd.on, err = vehicleAt(h.view, vehicle); err != nil {
+		return nil, err
+	}
+	if !rd.shows(rec) {
+		return nil, n.stranger(c, reader, fault.New("no_access", "", "this reader may not see this record").
+			WithHint("whoever has the vehicle there can grant access: access.granted/1"))
+	}
+	return rd, nil
+}
