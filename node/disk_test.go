@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"os"
@@ -26,38 +27,40 @@ func (d *disks) limit(id string, max, tree int) {
 	d.max[id], d.tree[id] = max, tree
 }
 
-func startOnDisks(t *testing.T) (*cluster, *disks) {
-	d := &disks{max: map[string]int{}, tree: map[string]int{}}
+func startOnDisks(t *testing.T, max map[string]int) (*cluster, *disks) {
+	d := &disks{max: max, tree: map[string]int{}}
 	return startCluster(t, func(id string, cfg *node.Config) {
 		d.Lock()
 		defer d.Unlock()
 		cfg.MaxSize = d.max[id]
-		cfg.Lie(node.Lies{MaxTree: d.tree[id]})
+		cfg.Lie(node.Lies{MaxTree: cmp.Or(d.tree[id], roomForTree)})
 	}), d
 }
+
+// BoltDB doubles the file of a ledger that has a bound, so that these are
+// reached one after the other; a tree.db begins at 16 MiB.
+const (
+	roomForTree = 32 << 20
+	plenty      = 64 << 20
+)
 
 // A node whose disk is full ends by itself and says so, whatever its part.
 // The rest go on, what was acknowledged stays, and with more room the node
 // comes back.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	c, disks := startOnDisks(t)
+	c, disks := startOnDisks(t, map[string]int{"lyon": 4 << 20, "turin": plenty, "leeds": 2 << 20, "mutual": 1 << 20})
 	acked := map[string]uint64{} // leaf hash -> index
 	load := func() {
 		for _, r := range c.ack("turin", c.readings(5)...).Records {
 			acked[r.LeafHash] = *r.Index
 		}
 	}
+	c.lead("lyon")
 	for _, id := range []string{"mutual", "leeds", "lyon"} {
-		disks.limit(id, c.ledgerSize(id)+64<<10, 0)
-		c.StopNode(id)
-		c.run(id)
-		if id == "lyon" {
-			c.lead("lyon")
-		}
 		c.fill(id, load)
 		load()
-		disks.limit(id, 0, 0)
+		disks.limit(id, plenty, 0)
 		c.run(id)
 		c.ready()
 		c.agree()
@@ -95,14 +98,6 @@ func (c *cluster) ballast() bool {
 	return err == nil
 }
 
-// ledgerSize is what raft.db takes on disk, in bytes.
-func (c *cluster) ledgerSize(id string) int {
-	c.t.Helper()
-	info, err := os.Stat(filepath.Join(c.Cluster.Cluster.DataPath(id), "raft.db"))
-	must(c.t, err)
-	return int(info.Size())
-}
-
 // holds checks that a node has every acknowledged record at its index.
 func (c *cluster) holds(id string, acked map[string]uint64) {
 	c.t.Helper()
@@ -120,16 +115,8 @@ func (c *cluster) holds(id string, acked map[string]uint64) {
 // be sent again, and with more room all go on.
 func TestAllDisksFull(t *testing.T) {
 	t.Parallel()
-	c, disks := startOnDisks(t)
+	c, disks := startOnDisks(t, map[string]int{"lyon": 1 << 20, "turin": 1 << 20, "leeds": 1 << 20, "mutual": 1 << 20})
 	ids := c.IDs()
-	for _, id := range ids {
-		disks.limit(id, 1<<20, 0)
-		c.StopNode(id)
-	}
-	for _, id := range ids {
-		c.run(id)
-	}
-	c.leader()
 	acked := map[string]uint64{}
 	var unsure [][]byte
 	running := func() (n int) {
@@ -162,7 +149,7 @@ func TestAllDisksFull(t *testing.T) {
 			refused(t, err, "disk_full")
 		}
 		c.StopNode(id)
-		disks.limit(id, 0, 0)
+		disks.limit(id, plenty, 0)
 	}
 	if len(acked) == 0 || len(unsure) == 0 {
 		t.Fatalf("%d records were acknowledged, %d were not", len(acked), len(unsure))
@@ -183,7 +170,7 @@ func TestAllDisksFull(t *testing.T) {
 // it.
 func TestFullDiskUnderTheTree(t *testing.T) {
 	t.Parallel()
-	c, disks := startOnDisks(t)
+	c, disks := startOnDisks(t, map[string]int{})
 	c.ack("turin", c.readings(50)...)
 	c.lead("lyon")
 	for _, id := range []string{"mutual", "leeds"} {

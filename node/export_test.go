@@ -32,6 +32,10 @@ func (c *Config) Lie(l Lies) {
 	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, transport: l.Transport}
 }
 
+// Unapplied returns the bytes of ledger entries that the node takes to be
+// stored and not yet applied.
+func (n *Node) Unapplied() int { return n.ledger.Unapplied() }
+
 // StuckAfter shortens the time after which a leader without majority ends.
 func (c *Config) StuckAfter(d time.Duration) { c.stuckAfter = d }
 

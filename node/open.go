@@ -33,6 +33,7 @@ func (n *Node) openStores(maxSize int) (err error) {
 	}
 	st.applied = n.onView
 	st.begin = n.nudge
+	st.settled = n.ledger.NoteApplied
 	st.changed = n.onChanged
 	st.fatal = n.failApply
 	st.skipped = n.onSkipped
@@ -120,13 +121,14 @@ func (n *Node) onChanged(subjects []string) {
 	n.cutRevoked()
 }
 
-// cutRevoked closes the connections of TLS keys that no longer count.
+// cutRevoked closes the connections of TLS keys that no longer count, or
+// whose member is suspended.
 func (n *Node) cutRevoked() {
 	var pins []string
 	n.state.withAuthority(func(a *verify.Authority) {
 		for _, m := range a.Members {
 			for _, k := range m.Keys {
-				if k.Use == verify.UseTLS && !k.Live() {
+				if k.Use == verify.UseTLS && (!k.Live() || m.Suspended != nil) {
 					pins = append(pins, k.VKey)
 				}
 			}

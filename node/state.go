@@ -43,6 +43,7 @@ type state struct {
 	own     sync.Map                                  // first byte of a proposal's data -> *proposal: this node's own, checked already
 	applied func(*log.View)                           // told of each new view, after it is on disk
 	begin   func(*raft.Log)                           // told at the start of each batch of entries
+	settled func(uint64)                              // told of the newest Raft index that is applied and on disk
 	fatal   func(error)                               // an error that must end the process
 	changed func([]string)                            // subjects of authority that changed
 	skipped func(entry uint64, pos int, reason error) // told of each record that the state machine refused
@@ -75,6 +76,7 @@ func openState(tree *log.Log, origin string) (*state, error) {
 	s := &state{tree: tree, origin: origin, sigs: newSigCache()}
 	s.auth = verify.NewAuthority(origin)
 	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(uint64, int, error) {}
+	s.settled = func(uint64) {}
 	s.fatal = func(err error) { panic(err) }
 	err := tree.States(authorityState, func(key string, value []byte) error {
 		return s.auth.Decode(strings.TrimPrefix(key, authorityState), value)
@@ -178,6 +180,7 @@ func (s *state) apply(entries []*raft.Log) ([]any, error) {
 	// On disk from here on. A crash before this line applies the same entries
 	// again, from the ledger, to the same end.
 	s.bound.Store(entries[len(entries)-1].Index)
+	s.settled(entries[len(entries)-1].Index)
 	if len(changed) > 0 {
 		s.changed(changed)
 	}

@@ -97,7 +97,7 @@ func sayMemberChanged(b jcs.Value) (string, string) {
 }
 
 func sayKeyAdded(b jcs.Value) (string, string) {
-	s := fmt.Sprintf("add a %s key for %s", b.Get("use").Str, b.Get("name").Str)
+	s := fmt.Sprintf("add a key of use %s for %s", b.Get("use").Str, b.Get("name").Str)
 	if b.Has("actor") {
 		s += ", bound to actor " + b.Get("actor").Str
 	}

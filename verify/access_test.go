@@ -205,6 +205,28 @@ func TestARevokedGrant(t *testing.T) {
 	wants(t, err, "no_access", "no grant on this vehicle")
 }
 
+// The rules say which class a type has; where they are silent its definition
+// does, and what neither knows nobody reads but by a grant of everything.
+func TestTheClassOfAType(t *testing.T) {
+	t.Parallel()
+	a := ask(t)
+	v := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{"reader.example": true}}
+	read := func(typ string) error {
+		_, err := a.auth.MayRead(reader("PTI"), v, typ, "2026-05-04", a.now())
+		return err
+	}
+	wants(t, read("service.visit/1"), "", "")
+	a.auth.Governance.Rules.Read["service.visit/1"] = []string{"W"}
+	wants(t, read("service.visit/1"), "no_access", "no grant on this vehicle")
+	a.auth.Governance.Rules.Read["service.visit/1"] = []string{"W", "V"}
+	wants(t, read("service.visit/1"), "", "")
+	delete(a.auth.Governance.Rules.Read, "service.visit/1")
+	wants(t, read("service.visit/1"), "", "")
+	delete(a.auth.Governance.Rules.Read, "access.granted/1")
+	wants(t, read("access.granted/1"), "no_access", "no grant on this vehicle")
+	wants(t, read("vehicle.painted/1"), "no_access", "no grant on this vehicle")
+}
+
 // A TLS key opens the door for its member until it is revoked or the member
 // suspended; a node's until it is replaced.
 func TestReadersByTheirPins(t *testing.T) {

@@ -27,6 +27,7 @@ var (
 	asFlag     = &cli.StringFlag{Name: "as", EnvVars: []string{"MILEPOST_AS"}, Usage: "the `MEMBER` in whose name to act"}
 	policyFlag = &cli.StringFlag{Name: "policy", EnvVars: []string{"MILEPOST_POLICY"}, Usage: "the trust policy `FILE`"}
 	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON for programs"}
+	grantFlag  = &cli.StringFlag{Name: "grant", EnvVars: []string{"MILEPOST_GRANT"}, Usage: "the `SECRET` of a grant's link, for who has no account"}
 	outFlag    = &cli.StringFlag{Name: "o", Usage: "write to `FILE`; - is standard output"}
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
 	"github.com/milepost-log/milepost/verify"
 )
@@ -269,6 +270,11 @@ func (d *drafting) fillRules() error {
 		return fault.New("usage", "--body", "which rules?").
 			WithHint("`milepost cluster rules -o rules.json` writes those in force; change them and give them with --body rules.json")
 	}
+	for _, t := range d.body.Get("types").Strings() {
+		if record.Lookup(t) == nil {
+			return newerNeeded("the type " + t)
+		}
+	}
 	// The file is written from the rules in force, so it bears their version.
 	if v := d.body.Get("version"); v.Kind == 0 || v.Int == d.gov.Rules.Version {
 		d.body = d.body.With("version", jcs.Number(d.gov.Rules.Version+1))
@@ -278,5 +284,15 @@ func (d *drafting) fillRules() error {
 
 func (d *drafting) fillFeature() error {
 	d.preset("level", jcs.Number(d.gov.Level+1))
+	if level := d.body.Get("level").Int; level == d.gov.Level+1 && level > verify.FeatureLevel {
+		return newerNeeded(fmt.Sprintf("feature level %d", level))
+	}
 	return d.noRequest()
+}
+
+// newerNeeded refuses to draft what would stop every node that runs this
+// program.
+func newerNeeded(what string) error {
+	return fault.New("newer_needed", "", "this program does not know "+what+": every node that runs it would stop").
+		WithHint("install a newer milepost on all nodes first, then propose it with that one")
 }

@@ -17,7 +17,7 @@ func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show a vehicle's history as a node knows it", ArgsUsage: "VIN",
 		Description: "This is a node's word; `milepost prove` and `milepost verify` give a proof.",
-		Flags:       clientFlags(jsonFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"}),
+		Flags:       clientFlags(grantFlag, jsonFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"}),
 		Action: func(c *cli.Context) error {
 			s, subject, err := vehicleOf(c)
 			if err != nil {
@@ -36,6 +36,10 @@ func historyCommand() *cli.Command {
 			}
 			var results []verify.Result
 			for _, e := range h.Entries {
+				if e.Note == "" {
+					results = append(results, verify.Result{Index: e.Index, Time: e.Time, Verdict: verify.Withheld})
+					continue
+				}
 				r, err := record.Open([]byte(e.Note))
 				if err != nil {
 					return fault.New("record", "", "the node sent a malformed record").Because(err)
@@ -62,7 +66,10 @@ func vehicleOf(c *cli.Context) (*session, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	s, err := dial(c, true)
+	s, err := dial(c, c.String("grant") == "")
+	if err == nil {
+		s.client.Grant = c.String("grant")
+	}
 	return s, subject, err
 }
 
@@ -70,7 +77,7 @@ func proveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prove", Usage: "fetch the proof file of a vehicle's whole history", ArgsUsage: "VIN",
 		Description: "The file is checked against this cluster's own policy before it is written.",
-		Flags:       clientFlags(&cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: VIN.mileproof)"}),
+		Flags:       clientFlags(grantFlag, &cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: VIN.mileproof)"}),
 		Action: func(c *cli.Context) error {
 			s, subject, err := vehicleOf(c)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/node/embed"
+	"github.com/milepost-log/milepost/record"
 )
 
 func TestMain(m *testing.M) {
@@ -35,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "replace": replace, "maxlines": maxLines,
+			"freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "replace": replace, "maxlines": maxLines,
 		},
 	})
 }
@@ -73,6 +75,23 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	address, err := embed.FreeAddress()
 	ts.Check(err)
 	ts.Setenv(args[0], address)
+}
+
+// capture NAME REGEX sets an environment variable to what the first group of
+// a regular expression matches in the last output.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("the output does not match %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// utc NAME DURATION sets an environment variable to a time so far from now.
+func utcTime(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], record.FormatUTC(time.Now().Add(d)))
 }
 
 // ready CONFIG until every node of a cluster takes records.

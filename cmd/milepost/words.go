@@ -166,16 +166,16 @@ func (w *wording) governors() {
 		case w.gov == nil:
 			w.line("  %s, key %s", name, keyID(key))
 		case !there:
-			w.line("  new:    %s, key %s", name, keyID(key))
+			w.line("  new:     %s, key %s", name, keyID(key))
 		case have != key:
 			w.line("  rekeyed: %s, key %s -> %s", name, keyID(have), keyID(key))
 		default:
-			w.line("  stays:  %s, key %s", name, keyID(key))
+			w.line("  stays:   %s, key %s", name, keyID(key))
 		}
 		delete(old, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(old)) {
-		w.line("  leaves: %s, key %s", name, keyID(old[name]))
+		w.line("  leaves:  %s, key %s", name, keyID(old[name]))
 	}
 	threshold := int(w.b.Get("threshold").Int)
 	w.line("signatures needed from then on: %s%d of %d", was, threshold, len(list))
@@ -211,7 +211,10 @@ func (w *wording) rules() {
 	}
 	before := len(w.lines)
 	for _, t := range w.b.Get("types").Strings() {
-		if !slices.Contains(w.gov.Rules.Types, t) {
+		switch {
+		case record.Lookup(t) == nil:
+			w.line("WARNING: this program does not know the type %s: if the nodes run this one, all of them will stop", t)
+		case !slices.Contains(w.gov.Rules.Types, t):
 			w.line("  new type: %s", t)
 		}
 	}
@@ -244,6 +247,9 @@ func (w *wording) feature() {
 	}
 	w.line("Raise the feature level: %s%d.", was, w.b.Get("level").Int)
 	w.line("nodes and verifiers that do not know it stop and say so: every node needs its new program first")
+	if w.b.Get("level").Int > verify.FeatureLevel {
+		w.line("WARNING: this program does not know it: if the nodes run this one, all of them will stop")
+	}
 }
 
 func (w *wording) nodeAdded() {

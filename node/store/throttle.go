@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -23,6 +24,14 @@ type throttle struct {
 // NoteApplied tells the store that the state machine has applied the entries
 // up to index. The state machine calls it after each batch.
 func (s *Store) NoteApplied(index uint64) { s.unapplied.note(index) }
+
+// Unapplied returns how many bytes of entries, of those that were stored since
+// the file was opened, lie above what NoteApplied was told.
+func (s *Store) Unapplied() int {
+	s.unapplied.mu.Lock()
+	defer s.unapplied.mu.Unlock()
+	return s.unapplied.upTo(math.MaxUint64) - s.unapplied.gone
+}
 
 // Throttle switches waiting in StoreLogs on, as it is at first, or off, which
 // ends the waits that are under way.
