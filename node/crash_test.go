@@ -86,6 +86,7 @@ func (l *load) note(try int, bulk [][]byte, ans *node.SubmitAnswer) error {
 // follower, and come back. What was acknowledged is on every node exactly
 // once, all have one tree, and the cluster goes on.
 func TestKillLeaderThenFollower(t *testing.T) {
+	t.Parallel()
 	records, clients := 20_000, 8
 	if raceEnabled || testing.Short() {
 		records = 4_000

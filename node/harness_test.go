@@ -60,15 +60,22 @@ func startCluster(t testing.TB, change func(id string, c *node.Config)) *cluster
 
 func newCluster(t testing.TB, change func(id string, c *node.Config)) *cluster {
 	t.Helper()
+	return newClusterWith(t, embed.Config{}, change)
+}
+
+func newClusterWith(t testing.TB, cfg embed.Config, change func(id string, c *node.Config)) *cluster {
+	t.Helper()
 	c := &cluster{t: t, clients: map[string]*node.Client{}}
 	var err error
-	c.Cluster, err = embed.New(embed.Config{Dir: t.TempDir(), Each: func(id string, cfg *node.Config) {
+	cfg.Dir = t.TempDir()
+	cfg.Each = func(id string, cfg *node.Config) {
 		book, _ := c.logs.LoadOrStore(id, &logbook{})
 		cfg.Log = slog.New(slog.NewTextHandler(book.(*logbook), nil))
 		if change != nil {
 			change(id, cfg)
 		}
-	}})
+	}
+	c.Cluster, err = embed.New(cfg)
 	must(t, err)
 	t.Cleanup(func() {
 		c.Stop()

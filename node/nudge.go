@@ -35,8 +35,8 @@ func (n *Node) nudge(last *raft.Log) {
 			continue
 		}
 		n.nudges.send(t, s, &raft.AppendEntriesRequest{
-			RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(n.id), Addr: t.EncodePeer(raft.ServerID(n.id), local)},
-			Term:      last.Term, Leader: t.EncodePeer(raft.ServerID(n.id), local), //nolint:staticcheck // peers of protocol 3 still read it
+			RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(n.id), Addr: t.EncodePeer(raft.ServerID(n.id), local)},
+			Term:         last.Term,
 			PrevLogEntry: last.Index, PrevLogTerm: last.Term, LeaderCommitIndex: last.Index,
 		})
 	}

@@ -53,21 +53,28 @@ func (n *Node) checkLedger() error {
 	if err != nil {
 		return err
 	}
-	what := ""
 	if first > 1 || last < index {
-		what = fmt.Sprintf("the ledger holds entries %d to %d, the tree has taken %d", first, last, index)
-	} else if index > 0 {
+		return fault.New("ledger_short", n.dir, fmt.Sprintf("the ledger holds entries %d to %d, the tree has taken %d", first, last, index)).
+			WithHint("raft.db is older than tree.db; restore both from one backup")
+	}
+	foreign := fault.New("ledger_foreign", n.dir, fmt.Sprintf("entry %d of the ledger is not the one that the tree has taken", index)).
+		WithHint("raft.db is not the one that tree.db was made from; restore both from one backup")
+	if index > 0 {
 		e, err := n.ledger.Entry(index)
 		if err != nil {
 			return err
 		}
 		if e.Term != term {
-			what = fmt.Sprintf("entry %d of the ledger is of term %d, the tree has taken one of term %d", index, e.Term, term)
+			return foreign
 		}
 	}
-	if what != "" {
-		return fault.New("ledger_short", n.dir, what).
-			WithHint("raft.db is not the one that tree.db was made from; restore both from one backup")
+	if v := n.tree.View(); v != nil {
+		defer v.Release()
+		// The last record before the newest seal: its bytes are the ledger's,
+		// its hash is the tree's.
+		if _, err := v.Leaf(v.Size - 2); err != nil {
+			return foreign.Because(err)
+		}
 	}
 	n.ledger.NoteApplied(index)
 	return nil

@@ -175,4 +175,8 @@ func TestLargeSubmissions(t *testing.T) {
 		t.Errorf("%d answers", len(ans.Records))
 	}
 	c.agree()
+	// Otherwise every entry after the first 32 MB would wait for seconds.
+	for _, id := range c.IDs() {
+		c.eventually("the ledger of "+id+" knowing that all is applied", func() bool { return c.Nodes[id].Unapplied() == 0 })
+	}
 }

@@ -19,7 +19,7 @@ func benchCommand() *cli.Command {
 		Description: "Three voting nodes run in this process over TLS, quorum three of three, everything synced and checked,\n" +
 			"and take in signed records. Beside them stand this disk's syncs and this machine's signature checks a second.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Usage: "measure in this `DIR`ectory, which must be empty or absent, and leave the data there; else a temporary one"},
+			&cli.StringFlag{Name: "dir", Usage: "measure in this `DIR`ectory, on the disk that counts; it must be empty or absent, and the data stays; else a temporary one"},
 			&cli.Float64Flag{Name: "seconds", Value: 5, Usage: "measure each phase for `SECONDS`"},
 			&cli.BoolFlag{Name: "grow", Usage: "also measure a log of a million records: minutes, and 1 GB of disk"},
 			jsonFlag,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -174,6 +174,25 @@ func (s *session) locate(c *cli.Context, id string, identities []*certs.TLSIdent
 	return false
 }
 
+// again tries until a node gives an answer that is not "in a moment": after
+// five seconds that one stands.
+func again(c *cli.Context, try func() error) error {
+	for i := 0; ; i++ {
+		err := try()
+		switch fault.Code(err) {
+		case "no_leader", "overloaded", "unknown", "behind", "no_head":
+			if i < 20 {
+				select {
+				case <-time.After(250 * time.Millisecond):
+					continue
+				case <-c.Context.Done():
+				}
+			}
+		}
+		return err
+	}
+}
+
 func memberNames(cl *node.Cluster) []string {
 	var names []string
 	for _, m := range cl.Members {
@@ -292,5 +311,3 @@ func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
-
-func contextOf(c *cli.Context) context.Context { return c.Context }

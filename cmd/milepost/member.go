@@ -35,8 +35,8 @@ func listMembers(c *cli.Context) error {
 		return err
 	}
 	if len(args) == 1 {
-		m, err := s.client.Member(c.Context, args[0], false)
-		if err != nil {
+		var m *node.MemberAnswer
+		if err := again(c, func() (err error) { m, err = s.client.Member(c.Context, args[0], false); return err }); err != nil {
 			return err
 		}
 		if c.Bool("json") {
@@ -45,11 +45,14 @@ func listMembers(c *cli.Context) error {
 		showMember(c, m)
 		return nil
 	}
-	g, err := s.client.Governance(c.Context, false)
-	if err != nil {
+	var g *node.GovernanceAnswer
+	var ms []*node.MemberAnswer
+	err = again(c, func() (err error) {
+		if g, err = s.client.Governance(c.Context, false); err == nil {
+			ms, err = s.client.Members(c.Context)
+		}
 		return err
-	}
-	ms, err := s.client.Members(c.Context)
+	})
 	if err != nil {
 		return err
 	}

@@ -260,32 +260,26 @@ func printAnswers(c *cli.Context, ans *node.SubmitAnswer, names []string) error 
 // submit sends notes, again and again with the same bytes while the outcome
 // is open: that is always safe. A refusal of a single record comes as an
 // answer, not as an error.
-func submit(c *cli.Context, client *node.Client, notes [][]byte) (*node.SubmitAnswer, error) {
-	for try := 0; ; try++ {
-		ans, err := client.Submit(c.Context, notes...)
-		if err == nil {
-			return ans, nil
-		}
-		switch code := fault.Code(err); code {
-		case "no_leader", "overloaded", "unknown", "behind", "no_head":
-			if try < 20 {
-				select {
-				case <-time.After(250 * time.Millisecond):
-					continue
-				case <-c.Context.Done():
-				}
-			}
-			return nil, err
-		case "unreachable", "forbidden", "unauthenticated", "clock", "disk_full", "too_large", "stopping":
-			return nil, err
-		default:
-			if len(notes) > 1 {
-				return nil, err
-			}
-			return &node.SubmitAnswer{Records: []node.RecordAnswer{{Status: "refused", Error: &node.ErrorBody{
-				Code: code, Error: err.Error(), Hint: fault.Hint(err)}}}}, nil
-		}
+func submit(c *cli.Context, client *node.Client, notes [][]byte) (ans *node.SubmitAnswer, err error) {
+	err = again(c, func() error {
+		ans, err = client.Submit(c.Context, notes...)
+		return err
+	})
+	switch code := fault.Code(err); {
+	case err == nil, len(notes) > 1:
+		return ans, err
+	case code == "internal", outages[code]:
+		return nil, err
+	default:
+		return &node.SubmitAnswer{Records: []node.RecordAnswer{{Status: "refused", Error: &node.ErrorBody{
+			Code: code, Error: err.Error(), Hint: fault.Hint(err)}}}}, nil
 	}
+}
+
+// outages are the codes that say nothing of the record itself.
+var outages = map[string]bool{
+	"no_leader": true, "overloaded": true, "unknown": true, "behind": true, "no_head": true, "unreachable": true, "forbidden": true,
+	"unauthenticated": true, "clock": true, "disk_full": true, "too_large": true, "stopping": true, "unexpected": true,
 }
 
 func showRecord(c *cli.Context) error {

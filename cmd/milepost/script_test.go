@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "replace": replace, "maxlines": maxLines,
+			"freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines,
 		},
 	})
 }
@@ -92,6 +92,22 @@ func utcTime(ts *testscript.TestScript, neg bool, args []string) {
 	d, err := time.ParseDuration(args[1])
 	ts.Check(err)
 	ts.Setenv(args[0], record.FormatUTC(time.Now().Add(d)))
+}
+
+// waitfor REGEX ARGS... runs milepost until it succeeds and its output
+// matches: for what a cluster does in its own time.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	re := regexp.MustCompile("(?m)" + args[0])
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if err := ts.Exec("milepost", args[1:]...); err == nil && re.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("milepost %s never says %s", strings.Join(args[1:], " "), args[0])
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // ready CONFIG until every node of a cluster takes records.

@@ -29,19 +29,25 @@ type situation struct {
 // situation fetches and replays the histories that decide about a record:
 // governance, and that of a member unless the name is "".
 func (s *session) situation(c *cli.Context, member string) (*situation, error) {
-	g, err := s.client.Governance(c.Context, true)
-	if err != nil {
-		return nil, err
-	}
-	entries := g.History
-	if member != "" {
-		m, err := s.client.Member(c.Context, member, true)
-		switch {
-		case err == nil:
-			entries = append(entries, m.History...)
-		case fault.Code(err) != "no_member":
-			return nil, err
+	var g *node.GovernanceAnswer
+	var m *node.MemberAnswer
+	err := again(c, func() (err error) {
+		if g, err = s.client.Governance(c.Context, true); err == nil && member != "" {
+			m, err = s.client.Member(c.Context, member, true)
 		}
+		return err
+	})
+	entries := []node.HistoryEntry(nil)
+	switch {
+	case err == nil:
+		entries = g.History
+		if m != nil {
+			entries = append(entries, m.History...)
+		}
+	case fault.Code(err) == "no_member" && g != nil:
+		entries = g.History
+	default:
+		return nil, err
 	}
 	return replay(g.Origin, entries, s.client.Address)
 }

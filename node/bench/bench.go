@@ -74,7 +74,7 @@ func Run(ctx context.Context, cfg Config) (*Figures, error) {
 	}
 	if len(cfg.Grow) > 0 {
 		var err error
-		if f.Grow, err = grow(ctx, &cfg, m); err != nil {
+		if f.Grow, err = grow(ctx, &cfg); err != nil {
 			return nil, fmt.Errorf("growth: %w", err)
 		}
 	}

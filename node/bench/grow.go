@@ -21,34 +21,35 @@ import (
 // sealed, all of it synced, and the heads cosigned.
 type Growth struct {
 	Appends   []Append `json:"appends"`
-	Flat      float64  `json:"flat"`                  // cost at the last size against the first, both in signature checks of the moment
-	Heap      float64  `json:"heap_and_stacks_mb"`    // Go heap and stacks of the process at the last size, in 10^6 bytes
-	Restart   float64  `json:"restart_s"`             // from nothing to ready for records, files in the page cache
-	RaftDB    float64  `json:"raft_db_bytes"`         // on disk, a record
-	TreeDB    float64  `json:"tree_db_bytes"`         // on disk, a record
-	History   int      `json:"history_records"`       // records of the history that the following is about
-	ProofMake float64  `json:"proof_make_ms"`         // median, by HTTPS
-	Verify    float64  `json:"proof_verify_ms"`       // median
-	ProofSize int      `json:"proof_bytes"`           // of the file
-	Expanded  float64  `json:"expanded_verify_per_s"` // checks a second with expanded keys, one core
+	Flat      float64  `json:"flat"`               // processor time at the last size against the first; of wall time where the system does not tell
+	Heap      float64  `json:"heap_and_stacks_mb"` // Go heap and stacks of the process at the last size, in 10^6 bytes
+	Restart   float64  `json:"restart_s"`          // from nothing to ready for records, files in the page cache
+	RaftDB    float64  `json:"raft_db_bytes"`      // on disk, a record
+	TreeDB    float64  `json:"tree_db_bytes"`      // on disk, a record
+	History   int      `json:"history_records"`    // records of the history that the following is about
+	ProofMake float64  `json:"proof_make_ms"`      // median, by HTTPS
+	Verify    float64  `json:"proof_verify_ms"`    // median
+	ProofSize int      `json:"proof_bytes"`        // of the file
 }
 
-// Append is the cost of a record at a size of the log.
+// Append is the cost of a record at a size of the log, over the last half of
+// it, but at most measuredRecords.
 type Append struct {
 	Records int     `json:"records"` // in the log
-	Cost    float64 `json:"us"`      // wall time a record, in microseconds
+	Wall    float64 `json:"us"`      // time a record, in microseconds
 	CPU     float64 `json:"cpu_us"`  // processor time a record, in microseconds; 0 where the system does not tell
-	Checks  float64 `json:"checks"`  // processor time in signature checks with expanded keys, measured just before and after
 }
 
-// One submission of growth; a request of the API can be as large.
-const growRecords = 2000
+const (
+	growRecords     = 2000   // in a submission; a request of the API can be as large
+	measuredRecords = 50_000 // before each size
+)
 
 // watched is the vehicle whose history the proof is made of: a vehicle
 // beyond those that the rest is spread over.
 const watched = vehicles + 1
 
-func grow(ctx context.Context, cfg *Config, m *machine) (*Growth, error) {
+func grow(ctx context.Context, cfg *Config) (*Growth, error) {
 	cfg.Progress("founding one node")
 	starting, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -57,7 +58,7 @@ func grow(ctx context.Context, cfg *Config, m *machine) (*Growth, error) {
 		return nil, err
 	}
 	defer c.Stop()
-	g := &growing{cfg: cfg, machine: m, cluster: c, id: c.IDs()[0]}
+	g := &growing{cluster: c, id: c.IDs()[0]}
 	if g.forge, err = newForge(c, vehicles); err != nil {
 		return nil, err
 	}
@@ -74,10 +75,9 @@ func grow(ctx context.Context, cfg *Config, m *machine) (*Growth, error) {
 		out.Appends = append(out.Appends, a)
 	}
 	first, now := out.Appends[0], out.Appends[len(out.Appends)-1]
-	if out.Flat = round(now.Cost / first.Cost); first.Checks > 0 {
-		out.Flat = round(now.Checks / first.Checks)
+	if out.Flat = round(now.Wall / first.Wall); first.CPU > 0 {
+		out.Flat = round(now.CPU / first.CPU)
 	}
-	out.Expanded = median(m.expanded)
 	g.forge = nil
 	out.Heap = round(heapAndStacks() / 1e6)
 	if err := g.proof(ctx, out); err != nil {
@@ -88,8 +88,6 @@ func grow(ctx context.Context, cfg *Config, m *machine) (*Growth, error) {
 
 // growing is a log that grows.
 type growing struct {
-	cfg     *Config
-	machine *machine
 	cluster *embed.Cluster
 	id      string
 	forge   *forge
@@ -99,24 +97,17 @@ type growing struct {
 
 func (g *growing) node() *node.Node { return g.cluster.Nodes[g.id] }
 
-// to grows the log to a size and measures the last tenth of the way.
+// to grows the log to a size and measures the last part of the way.
 func (g *growing) to(ctx context.Context, size int) (Append, error) {
-	from := size - max(size/10, min(size, 2*growRecords))
+	from := size - min(size/2, measuredRecords)
 	for g.records < from {
 		if _, err := g.submit(ctx, min(growRecords, from-g.records)); err != nil {
 			return Append{}, err
 		}
 	}
 	var total cost
-	begin, checks := g.records, len(g.machine.expanded)
+	begin := g.records
 	for g.records < size {
-		// Beside each part, since the processor's speed changes with what
-		// else runs on it.
-		if (g.records-begin)%(10*growRecords) == 0 {
-			if err := g.machine.measure(); err != nil {
-				return Append{}, err
-			}
-		}
 		c, err := g.submit(ctx, min(growRecords, size-g.records))
 		if err != nil {
 			return Append{}, err
@@ -124,11 +115,9 @@ func (g *growing) to(ctx context.Context, size int) (Append, error) {
 		total.wall, total.cpu = total.wall+c.wall, total.cpu+c.cpu
 	}
 	n := float64(g.records - begin)
-	a := Append{
-		Records: size, Cost: round(float64(total.wall.Microseconds()) / n), CPU: round(float64(total.cpu.Microseconds()) / n),
-	}
-	a.Checks = round(a.CPU * median(g.machine.expanded[checks:]) / 1e6)
-	return a, nil
+	return Append{
+		Records: size, Wall: round(float64(total.wall.Microseconds()) / n), CPU: round(float64(total.cpu.Microseconds()) / n),
+	}, nil
 }
 
 type cost struct{ wall, cpu time.Duration }

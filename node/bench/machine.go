@@ -16,8 +16,8 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
-// machine collects the rates of what bounds a node, a second each, measured
-// several times between the phases: others may be using the machine too.
+// machine collects the rates of what bounds a node, measured several times
+// between the phases: others may be using the machine too.
 type machine struct {
 	dir                          string
 	fdatasync, ed25519, expanded []float64
