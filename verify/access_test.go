@@ -179,6 +179,33 @@ func TestWhatAGrantOpens(t *testing.T) {
 	}
 }
 
+// The state machine finds what a record refers to anywhere in the log.
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	a := ask(t)
+	mine := a.open(a.leaves[a.places["newest"]])
+	grant := a.granted(func(b jcs.Value) jcs.Value { return b.With("reading_ref", jcs.Text(verify.Hex(mine.Hash))) })
+	revoked := a.open(a.newest(a.access("access.revoked/1", dealer, vinA, obj("grant", verify.Hex(grant.Hash)))))
+	ask := func(r, other *record.Record) error { return a.auth.CheckReference(r, r.References()[0], other) }
+	for _, c := range []struct {
+		name     string
+		r, other *record.Record
+		code     string
+	}{
+		{"a reading", grant, mine, ""},
+		{"a grant", revoked, grant, ""},
+		{"nothing", grant, nil, "reference"},
+		{"another type", grant, a.open(a.leaves[a.places["visit"]]), "reference"},
+		{"another car's reading", grant, a.open(a.leaves[a.places["other car"]]), "reference"},
+		{"a reading for a grant", revoked, mine, "reference"},
+		{"another car's grant", revoked, a.open(a.newest(a.access("access.granted/1", dealer, vinB, grantBody()))), "reference"},
+	} {
+		if err := ask(c.r, c.other); fault.Code(err) != c.code && !(err == nil && c.code == "") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 // A revoked grant opens nothing; another one may still.
 func TestARevokedGrant(t *testing.T) {
 	t.Parallel()

@@ -170,6 +170,12 @@ var accessCheats = []cheat{
 		g := w.access("access.granted/1", dealer, vinA, grantBody())
 		w.access("access.used/1", inspector, vinA, usedBody(w.hashAt(g)))
 	}), code: "record < not_allowed", says: inspector + " (PTI) may not write access.used/1"},
+	{name: "a reading noted by a device of a member with nodes", do: inCourt(func(w *world) {
+		key := ed25519Key(w.t, dealer, "device")
+		w.addKey(dealer, key, "record", "device", obj("kind", "obd", "vehicle", vinA))
+		g := w.access("access.granted/1", dealer, vinA, grantBody())
+		w.add(envelope{"access.used/1", dealer, []string{"access/" + vinA}, usedBody(w.hashAt(g)), nil}, key)
+	}), code: "record < not_allowed", says: dealer + " (DEV) may not write access.used/1"},
 	{name: "a reading noted by a member whose node was removed", do: inCourt(func(w *world) {
 		h := w.newHost("fifth") // the maker's
 		w.addHost(h, numbered(2, w.policyOf(append(slices.Clone(w.hosts), h))))

@@ -216,15 +216,22 @@ func TestAdministrators(t *testing.T) {
 	// The foreman's key waits for the role to come back.
 	a.take(a.grantRole(dealer, "foreman", "administrator"))
 	has("foreman", "office", "owner")
+	a.take(a.grantRole(dealer, "owner", "technician"))
 	a.take(a.grantRole(dealer, "owner", "appraiser"))
-	if m := a.auth.Members[dealer]; !m.HasRole("owner", "appraiser") || m.HasRole("owner", "support") || m.HasRole("nobody", "appraiser") || !slices.Equal(m.Roles["owner"], []string{"administrator", "appraiser"}) {
+	if m := a.auth.Members[dealer]; !m.HasRole("owner", "appraiser") || m.HasRole("owner", "support") || m.HasRole("nobody", "appraiser") || !slices.Equal(m.Roles["owner"], []string{"administrator", "appraiser", "technician"}) {
 		t.Errorf("%q", m.Roles)
 	}
 	// The governors may take what the member may not.
 	for _, actor := range []string{"foreman", "office", "owner"} {
 		a.take(a.byGovernors("role.revoked/1", "member/"+dealer, obj("actor", actor, "name", dealer, "role", "administrator")))
 	}
+	for _, role := range []string{"appraiser", "technician"} {
+		a.take(a.byGovernors("role.revoked/1", "member/"+dealer, obj("actor", "owner", "name", dealer, "role", role)))
+	}
 	has()
+	if m := a.auth.Members[dealer]; m.Roles != nil || !reflect.DeepEqual(a.decoded(t), a.auth) {
+		t.Errorf("%q", m.Roles)
+	}
 	wants(t, a.check(a.addKey(dealer, ed25519Key(t, dealer, "k"), "record"), a.now()), "not_administrator", "office of "+dealer)
 	a.undo(len(a.leaves) - 1)
 	// And help one that has nothing left: a key of an administrator is a role.
