@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // changed has the governors change the first node: with these new keys, and
@@ -31,6 +32,10 @@ var nodeCheats = []cheat{
 		code: "authority < policy_keys", says: "comes with the policy that is then in force"},
 	{name: "a node's new cosigner key that the policy lacks", do: changed(func(w *world, _ []host) string { return numbered(2, w.policyOf(w.hosts[1:])) }, "cosigner"),
 		code: "authority < policy_keys", says: "the policy lacks the"},
+	{name: "a node's new cosigner key alone that the policy lacks", do: changed(func(w *world, hosts []host) string {
+		logs := []string{hosts[0].log.VKey(), hosts[1].log.VKey(), hosts[2].log.VKey(), hosts[3].log.VKey()}
+		return verify.NewPolicy(logs, hosts[1].cosigner.VKey(), hosts[2].cosigner.VKey(), hosts[3].cosigner.VKey())
+	}, "cosigner"), code: "authority < policy_keys", says: "the policy lacks the cosigner key"},
 	{name: "a policy with a cosigner key that was replaced", do: changed(func(w *world, hosts []host) string {
 		return strings.Replace(numbered(2, w.policyOf(hosts)), "group ", "witness former "+w.hosts[0].cosigner.VKey()+"\ngroup ", 1)
 	}, "cosigner"), code: "authority < policy_former", says: "the policy has the cosigner key"},

@@ -101,10 +101,23 @@ func (a *administration) add(typ string, body jcs.Value) error {
 	if err != nil {
 		return err
 	}
-	a.said = append(a.said, strings.TrimSuffix(words(r, a.sit)[0], "."))
+	a.said = append(a.said, short(r))
 	a.sit.apply(r)
 	a.notes = append(a.notes, note)
 	return nil
+}
+
+// short says in a word or two what an administrator has just asked for.
+func short(r *record.Record) string {
+	b := r.Body
+	what := strings.TrimSuffix(r.Type, "/1")
+	switch r.Type {
+	case "key.added/1":
+		return what + " " + keyID(b.Get("key").Str)
+	case "key.revoked/1":
+		return fmt.Sprintf("%s %s (%s)", what, b.Get("key_id").Str, b.Get("reason").Str)
+	}
+	return fmt.Sprintf("%s %s %s", what, b.Get("actor").Str, b.Get("role").Str)
 }
 
 // send submits what was signed in one go, and says what became of it.

@@ -206,7 +206,7 @@ func rotateKey(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "The new key, %s, is in %s. The old one counts no more; its file is %s.\n", keyID(public), cl.KeyPath(holder, use), former)
+	fmt.Fprintf(c.App.Writer, "The new key, %s, is in %s.\nThe old one counts no more; its file is %s.\n", keyID(public), cl.KeyPath(holder, use), former)
 	return nil
 }
 

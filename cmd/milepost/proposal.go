@@ -37,7 +37,7 @@ func readProposal(path string) (*record.Proposal, error) {
 // has not.
 func showProposal(c *cli.Context, p *record.Proposal, sit *situation) {
 	out := c.App.Writer
-	fmt.Fprintf(out, "Log %s, fingerprint %s\n", p.Records[0].Record.Origin, record.Fingerprint(p.Records[0].Record.Origin))
+	fmt.Fprintf(out, "Log: %s\n", logName(p.Records[0].Record.Origin))
 	for _, r := range p.Records {
 		fmt.Fprintf(out, "\n%s\n", strings.TrimSuffix(r.Record.Type, "/1"))
 		for _, l := range words(r.Record, sit) {
@@ -233,7 +233,7 @@ func applyProposal(c *cli.Context) error {
 		return err
 	}
 	if policy && !c.Bool("json") {
-		fmt.Fprintln(c.App.Writer, "The trust policy has changed: publish the one of `milepost cluster policy`; who holds the old one follows it with `milepost policy follow`.")
+		fmt.Fprintln(c.App.Writer, "The trust policy has changed: publish the one of `milepost cluster policy`. Who holds the old one can\nderive it from any new proof file with `milepost policy follow`.")
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func propose(c *cli.Context) error {
 		return err
 	}
 	showProposal(c, proposal, d.sit)
-	fmt.Fprintf(c.App.Writer, "\nWritten to %s. Each signer, wherever it sits: milepost member sign %s --key KEYFILE\n", path, path)
+	fmt.Fprintf(c.App.Writer, "\nWritten to %s. Each of them, wherever they sit: milepost member sign %s --key KEYFILE\n", path, path)
 	return nil
 }
 

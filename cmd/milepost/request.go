@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -140,26 +141,33 @@ func request(c *cli.Context, kind string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range a.made {
-		fmt.Fprintf(c.App.ErrWriter, "milepost: made %s: keep it secret, and a copy in a safe place\n", path)
+	for _, file := range a.made {
+		fmt.Fprintf(c.App.ErrWriter, "milepost: made %s: keep it secret, and a copy in a safe place\n", file)
 	}
-	path := c.String("o")
-	if err := write(c, path, q.Bytes()); err != nil || path == "" || path == "-" {
+	file := c.String("o")
+	if err := write(c, file, q.Bytes()); err != nil || file == "" || file == "-" {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s: a request for %s, to be sent to the governors. It holds no secret. Key IDs, to be compared by telephone:\n", path, describeRequest(q))
+	out := c.App.Writer
+	fmt.Fprintf(out, "%s: a request for %s\n", file, describeRequest(q))
+	fmt.Fprintf(out, "Send it to those who decide; it holds no secret. Let them compare the key IDs by telephone:\n")
 	for _, k := range q.Keys {
-		fmt.Fprintf(c.App.Writer, "  %-8s  %-9s %s\n", keyID(k.Public), k.Use, k.Actor)
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s  %-9s %s", keyID(k.Public), k.Use, k.Actor), " "))
 	}
 	return nil
 }
 
 func describeRequest(q *node.Request) string {
-	where := "a log that is yet to be founded"
-	if q.Origin != "" {
-		where = q.Origin
+	if q.Origin == "" {
+		return q.Kind + " " + q.Name + " in a log that is yet to be founded"
 	}
-	return fmt.Sprintf("%s %s in %s", q.Kind, q.Name, where)
+	return q.Kind + " " + q.Name + " in " + logName(q.Origin)
+}
+
+// logName is how a person knows a log: its name and its fingerprint.
+func logName(origin string) string {
+	name, _ := path.Split(origin)
+	return fmt.Sprintf("%s, fingerprint %s", strings.TrimSuffix(name, "/"), record.Fingerprint(origin))
 }
 
 // source finds or makes key files in their places; next: those that are to

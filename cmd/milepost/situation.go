@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"fmt"
 	"sort"
 	"time"
@@ -127,10 +126,4 @@ func (s *situation) refused(p *record.Proposed) error {
 // apply goes on as if the record had been taken under this leaf hash.
 func (s *situation) apply(r *record.Record) {
 	s.auth.Apply(r, verify.Place{Index: verify.MaxIndex, Time: time.Now().UnixMilli()})
-}
-
-// noteHash is the leaf hash of a note in hex: the prev of what follows it.
-func noteHash(note []byte) string {
-	h := verify.LeafHash(note)
-	return hex.EncodeToString(h[:])
 }

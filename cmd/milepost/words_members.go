@@ -27,7 +27,7 @@ func (w *wording) admitted() {
 		keys = append(keys, "TLS "+keyID(k))
 	}
 	w.line("  keys: %s", strings.Join(keys, ", "))
-	w.line("compare the key IDs with the member by telephone: whoever holds these keys is this member from then on")
+	w.line("compare the key IDs with the member by telephone: whoever holds these keys is this member")
 }
 
 func (w *wording) memberChanged() {
@@ -101,7 +101,7 @@ func (w *wording) keyAdded() {
 		bound += ", bound to a device: " + strings.TrimSuffix(d.Get("kind").Str+" of "+d.Get("vehicle").Str, " of ")
 	}
 	w.line("Add a key for %s: %s, for %s%s.", w.whom(), keyID(w.text("key")), useWords[w.text("use")], bound)
-	w.line("compare the key ID with the member by telephone: whoever holds this key acts for the member")
+	w.line("compare the key ID with its holder by telephone: whoever holds this key acts for the member")
 }
 
 var useWords = map[string]string{
@@ -126,6 +126,6 @@ func (w *wording) keyRevoked() {
 	w.line("Revoke key %s%s of %s. Reason: %s.", id, what, w.whom(), reason)
 	w.line("from the next record on it can't write, connect or read; what it signed before stays valid")
 	if w.text("reason") == "compromised" {
-		w.line("every proof file made from then on marks its records, before or after the time given; keys that it added since then fall with it")
+		w.line("every new proof file marks its records, as before or after the time given; keys that it added since fall with it")
 	}
 }
