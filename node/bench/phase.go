@@ -95,11 +95,12 @@ func (b *load) phase(ctx context.Context, s shape, seconds float64) (Phase, erro
 	if err := b.check(ctx, notes, all); err != nil {
 		return Phase{}, err
 	}
-	return summary(all, from, to)
+	return summary(all, from, to, false)
 }
 
-// summary gives the figures of the answers that came between two times.
-func summary(acks []ack, from, to time.Time) (p Phase, err error) {
+// summary gives the figures of the answers that came between two times, and
+// if whole is false of all answers where none came between.
+func summary(acks []ack, from, to time.Time, whole bool) (p Phase, err error) {
 	var took []float64
 	records := 0
 	for _, a := range acks {
@@ -107,6 +108,19 @@ func summary(acks []ack, from, to time.Time) (p Phase, err error) {
 			took = append(took, float64(a.took)/float64(time.Millisecond))
 			records += a.records
 		}
+	}
+	if records == 0 && len(acks) > 0 && !whole {
+		// The machine took longer for a request than was to be measured: count
+		// every answer there is, over the time that they took.
+		for _, a := range acks {
+			if begun := a.at.Add(-a.took); begun.Before(from) {
+				from = begun
+			}
+			if a.at.After(to) {
+				to = a.at
+			}
+		}
+		return summary(acks, from, to, true)
 	}
 	if records == 0 || !to.After(from) {
 		return p, errors.New("nothing was acknowledged in the measured time")
