@@ -72,12 +72,17 @@ func TestLeaderAYearAhead(t *testing.T) {
 	}
 }
 
-// A follower whose clock is a year behind stores nothing, says so, and keeps
-// nobody from going on.
-func TestFollowerAYearBehind(t *testing.T) {
+func TestClocksThatAreOff(t *testing.T) {
 	t.Parallel()
 	clock := newClocks()
-	c := startCluster(t, func(id string, cfg *node.Config) { cfg.Now = clock.of(id) })
+	startCluster(t, func(id string, cfg *node.Config) { cfg.Now = clock.of(id) }).play(t,
+		scene{"a follower a year behind", func(t *testing.T, c *cluster) { followerAYearBehind(t, c, clock) }},
+		scene{"a leader three minutes off", func(t *testing.T, c *cluster) { leaderThreeMinutesOff(t, c, clock) }})
+}
+
+// A follower whose clock is a year behind stores nothing, says so, and keeps
+// nobody from going on.
+func followerAYearBehind(t *testing.T, c *cluster, clock clocks) {
 	c.lead("lyon")
 	before, _ := c.agree()
 	clock.set("leeds", -365*24*time.Hour)
@@ -92,10 +97,7 @@ func TestFollowerAYearBehind(t *testing.T) {
 
 // A leader whose clock is three minutes off proposes nothing, says why, and
 // lets another lead.
-func TestLeaderThreeMinutesOff(t *testing.T) {
-	t.Parallel()
-	clock := newClocks()
-	c := startCluster(t, func(id string, cfg *node.Config) { cfg.Now = clock.of(id) })
+func leaderThreeMinutesOff(t *testing.T, c *cluster, clock clocks) {
 	for _, off := range []time.Duration{3 * time.Minute, -3 * time.Minute} {
 		c.lead("turin")
 		c.ack("turin", c.reading(newVIN(), 10_000))

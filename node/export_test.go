@@ -190,6 +190,9 @@ func (n *Node) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	return v.Find(hash)
 }
 
+// Founded reports whether all founding records are applied here.
+func (n *Node) Founded() bool { return len(n.unfounded()) == 0 }
+
 // SealTime is the log time of the newest seal.
 func (n *Node) SealTime() (time.Time, error) {
 	v := n.heads.newest()

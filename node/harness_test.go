@@ -96,6 +96,22 @@ func (c *cluster) run(id string) {
 	must(c.t, c.Run(id))
 }
 
+// scene is one of several tests that share a cluster, one after the other.
+type scene struct {
+	name string
+	play func(*testing.T, *cluster)
+}
+
+func (c *cluster) play(t *testing.T, scenes ...scene) {
+	for _, s := range scenes {
+		t.Run(s.name, func(t *testing.T) {
+			defer func(t testing.TB) { c.t = t }(c.t)
+			c.t = t
+			s.play(t, c)
+		})
+	}
+}
+
 // ready waits until every running node knows a head with a quorum, and all
 // founding members are admitted everywhere.
 func (c *cluster) ready() {
@@ -104,12 +120,7 @@ func (c *cluster) ready() {
 	defer cancel()
 	must(c.t, c.Ready(ctx))
 	for _, id := range c.IDs() {
-		for _, m := range []string{dealer, other} {
-			c.eventually("admission of "+m+" at "+id, func() bool {
-				_, err := c.as(id, m).Status(ctx)
-				return err == nil
-			})
-		}
+		c.eventually("the founding at "+id, c.Nodes[id].Founded)
 	}
 }
 
@@ -158,12 +169,27 @@ func (c *cluster) as(id, member string) *node.Client {
 	defer c.mu.Unlock()
 	key := id + " " + member
 	if c.clients[key] == nil {
-		cl, err := c.Client(id, member)
-		must(c.t, err)
-		c.t.Cleanup(cl.Close)
-		c.clients[key] = cl
+		var identity *certs.TLSIdentity
+		if member != "" {
+			var err error
+			identity, err = c.key(member, keyfile.UseTLS).TLS()
+			must(c.t, err)
+		}
+		c.clients[key] = c.clientAs(id, identity)
 	}
 	return c.clients[key]
+}
+
+// clientAs returns a client of a node that shows a key; nil shows none.
+func (c *cluster) clientAs(id string, identity *certs.TLSIdentity) *node.Client {
+	c.t.Helper()
+	entry, err := c.Cluster.Cluster.Node(id)
+	must(c.t, err)
+	pin, err := c.key("node/"+id, keyfile.UseTLS).Public()
+	must(c.t, err)
+	cl := node.NewClient(entry.Address, pin, identity, nil)
+	c.t.Cleanup(cl.Close)
+	return cl
 }
 
 // ack submits at a node, trying again on outages, until all are on the log.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -24,15 +25,7 @@ import (
 // lies would: with its TLS key.
 func (c *cluster) nodeClient(from, to string) *node.Client {
 	c.t.Helper()
-	id, err := c.key("node/"+from, keyfile.UseTLS).TLS()
-	must(c.t, err)
-	entry, err := c.Cluster.Cluster.Node(to)
-	must(c.t, err)
-	pin, err := c.key("node/"+to, keyfile.UseTLS).Public()
-	must(c.t, err)
-	cl := node.NewClient(entry.Address, pin, id, nil)
-	c.t.Cleanup(cl.Close)
-	return cl
+	return c.as(to, "node/"+from)
 }
 
 // checkpoint is a tree head signed with nodes' keys: the first as the log,
@@ -60,11 +53,16 @@ func (c *cluster) askCosign(from, to string, checkpoint []byte, proof func(old u
 	return c.nodeClient(from, to).AskCosign(c.t.Context(), checkpoint, proof)
 }
 
+func TestLiesAreRefused(t *testing.T) {
+	t.Parallel()
+	startCluster(t, nil).play(t,
+		scene{"a foreign root", followerRefusesForeignRoot}, scene{"one liar stops nobody", oneLiarStopsNobody},
+		scene{"unsound records", unsoundRecordsAreSkippedByAll}, scene{"an undecodable entry", undecodableEntryIsNotStored})
+}
+
 // What a lying leader gets into the ledger is skipped by every node, each
 // with its reason, and what is sound beside it goes in.
-func TestUnsoundRecordsAreSkippedByAll(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func unsoundRecordsAreSkippedByAll(t *testing.T, c *cluster) {
 	leader := c.leader()
 	before, _ := c.agree()
 	good := c.reading(newVIN(), 50_000)
@@ -139,9 +137,7 @@ func TestUnsoundRecordsAreSkippedByAll(t *testing.T) {
 }
 
 // An entry that cannot be decoded, or is of another kind, is stored nowhere.
-func TestUndecodableEntryIsNotStored(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func undecodableEntryIsNotStored(t *testing.T, c *cluster) {
 	good := node.EncodeBatch(time.Now(), c.reading(newVIN(), 50_000))
 	for _, data := range [][]byte{{}, []byte("garbage"), append([]byte{2}, good[1:]...), append(good, 0)} {
 		leader := c.leader()
@@ -159,9 +155,7 @@ func TestUndecodableEntryIsNotStored(t *testing.T) {
 
 // A node asked to cosign what is not its own tree refuses, says so, counts it
 // and keeps the head; and its doors are shut to everyone but nodes.
-func TestFollowerRefusesForeignRoot(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func followerRefusesForeignRoot(t *testing.T, c *cluster) {
 	leader := c.leader()
 	follower := c.followers()[0]
 	c.ack(leader, c.readings(3)...)
@@ -170,12 +164,13 @@ func TestFollowerRefusesForeignRoot(t *testing.T) {
 	wrong[7] ^= 1
 	none := func(uint64) [][32]byte { return nil }
 
+	counted := c.metric(follower, "milepost_refused_heads_total")
 	_, err := c.askCosign(leader, follower, c.checkpoint(size, wrong, leader), none)
 	refused(t, err, "root_mismatch")
 	if !c.said(follower, "refused to cosign a root that is not this tree's") {
 		t.Error("it does not say so in its log")
 	}
-	if c.metric(follower, "milepost_refused_heads_total") != 1 {
+	if c.metric(follower, "milepost_refused_heads_total") != counted+1 {
 		t.Error("it does not count it")
 	}
 	kept, _ := filepath.Glob(filepath.Join(c.Cluster.Cluster.DataPath(follower), "evidence", "refused-*"))
@@ -353,9 +348,7 @@ func (c *cluster) checkEvidence(e *node.Contradiction) {
 }
 
 // A node alone, with all its keys, can't stop the others by signing nonsense.
-func TestOneLiarStopsNobody(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func oneLiarStopsNobody(t *testing.T, c *cluster) {
 	c.ack("turin", c.readings(2)...)
 	size, root := c.agree()
 	root[0] ^= 1
@@ -365,7 +358,7 @@ func TestOneLiarStopsNobody(t *testing.T) {
 		if !c.said(to, "contradicts this node's tree") {
 			t.Errorf("%s says nothing", to)
 		}
-		kept, _ := filepath.Glob(filepath.Join(c.Cluster.Cluster.DataPath(to), "evidence", "refused-*"))
+		kept, _ := filepath.Glob(filepath.Join(c.Cluster.Cluster.DataPath(to), "evidence", fmt.Sprintf("refused-%d-*", size)))
 		if len(kept) != 1 {
 			t.Errorf("%s keeps %v", to, kept)
 		}

@@ -182,15 +182,15 @@ func (n *Node) open(cfg Config) error {
 	if err := n.openStores(cfg.MaxSize); err != nil {
 		return err
 	}
-	n.passphrase = cfg.Passphrase
-	if err := n.loadKeys(); err != nil {
-		return err
-	}
 	view := n.tree.View()
 	if view != nil {
 		defer view.Release()
 	}
-	return n.loadPolicies(view)
+	if err := n.loadPolicies(view); err != nil {
+		return err
+	}
+	n.passphrase = cfg.Passphrase
+	return n.loadKeys()
 }
 
 // spawn runs fn as a goroutine that Stop waits for; once Stop has come that

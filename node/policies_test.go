@@ -185,3 +185,33 @@ func TestPolicyIsFollowed(t *testing.T) {
 		t.Errorf("a bridge without its quorum gave %v", rep.Failure)
 	}
 }
+
+// The leader itself is removed. It gathers the head of before and after as
+// its last act, and another one takes over.
+func TestTheLeaderIsRemoved(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	first := c.policy()
+	car := newVIN()
+	c.lead("turin")
+	b.ack("leeds", b.reading(car, 10_000))
+	gone := c.Nodes["turin"]
+	delete(b.nodes, "turin")
+	b.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text("turin")}, jcs.Field{Name: "reason", Value: jcs.Text("left")}))
+	select {
+	case <-gone.Done():
+	case <-time.After(patience):
+		t.Fatal("the removed leader goes on")
+	}
+	if code := fault.Code(gone.Err()); code != "node_removed" {
+		t.Fatalf("the removed leader ended with %v", gone.Err())
+	}
+	c.StopNode("turin")
+	b.ack("leeds", b.reading(car, 20_000))
+	last, steps, err := verify.Follow(first, b.file(car), time.Now())
+	must(t, err)
+	if len(steps) != 1 || last.Of() != 3 {
+		t.Errorf("the first policy leads in %d steps to:\n%s", len(steps), last.Text())
+	}
+}

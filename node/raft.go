@@ -24,8 +24,8 @@ import (
 // the heartbeat timeout; that starts short, so that a cluster that starts
 // has a leader soon, and then grows to what the open internet needs.
 const (
-	raftLease        = 500 * time.Millisecond
-	raftFirstTimeout = 600 * time.Millisecond
+	raftLease        = 750 * time.Millisecond // a busy machine may keep a goroutine waiting for half of that
+	raftFirstTimeout = 750 * time.Millisecond
 	transportTimeout = 30 * time.Second // covers one whole AppendEntries on a slow line
 	stuckAfter       = 10 * time.Second // a leader whose own entry finds no majority for so long ends
 )

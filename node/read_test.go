@@ -19,10 +19,14 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
-// A strict read at any node sees what was acknowledged at any other before.
-func TestStrictReads(t *testing.T) {
+func TestReads(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, nil)
+	startCluster(t, nil).play(t,
+		scene{"strict reads", strictReads}, scene{"receipts and proofs", receiptsAndProofs}, scene{"proofs while writing", proofsWhileWriting})
+}
+
+// A strict read at any node sees what was acknowledged at any other before.
+func strictReads(t *testing.T, c *cluster) {
 	ids := []string{"lyon", "turin", "leeds", "mutual"}
 	strict := func(at, vin string) (out node.HistoryAnswer) {
 		data, err := c.as(at, dealer).Get(t.Context(), "/v1/vehicles/"+vin+"?consistency=strict")
@@ -31,7 +35,7 @@ func TestStrictReads(t *testing.T) {
 		return out
 	}
 	car := newVIN()
-	for i := range 20 {
+	for i := range 12 {
 		ans := c.ack(ids[mathrand.IntN(4)], c.reading(car, int64(1000+i)))
 		at := ids[mathrand.IntN(4)]
 		h := strict(at, car)
@@ -44,7 +48,7 @@ func TestStrictReads(t *testing.T) {
 	for w := range 4 {
 		wg.Go(func() {
 			mine := newVIN()
-			for i := range 10 {
+			for i := range 5 {
 				if _, err := c.as(ids[w], dealer).Submit(t.Context(), c.reading(mine, int64(1000+i))); err != nil {
 					t.Error(err)
 					return
@@ -61,9 +65,7 @@ func TestStrictReads(t *testing.T) {
 // Every record that was acknowledged has its receipt and stands in its
 // vehicle's proof, at every node; a vehicle that nobody knows has a proof of
 // that.
-func TestReceiptsAndProofs(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func receiptsAndProofs(t *testing.T, c *cluster) {
 	policy := c.policy()
 	cars := map[string]int{}
 	var notes [][]byte
@@ -100,9 +102,7 @@ func TestReceiptsAndProofs(t *testing.T) {
 }
 
 // Proofs that are made while the tree grows verify, each as of its own head.
-func TestProofsWhileWriting(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func proofsWhileWriting(t *testing.T, c *cluster) {
 	policy := c.policy()
 	ids := []string{"lyon", "turin", "leeds", "mutual"}
 	car := newVIN()

@@ -116,7 +116,7 @@ func TestStopHandsOver(t *testing.T) {
 }
 
 // The tree is derived: a node that lost it builds the same one from its
-// ledger.
+// ledger. A second process finds the directory in use.
 func TestLostTree(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, nil)
@@ -131,6 +131,10 @@ func TestLostTree(t *testing.T) {
 			t.Errorf("%s has built a tree of %d leaves, want %d", id, s, size)
 		}
 	}
+	// A data directory has one process; the second is told so, and the first
+	// goes on.
+	_, err := node.Start(node.Config{Cluster: c.Cluster.Cluster, ID: "lyon"})
+	refused(t, err, "data_in_use")
 	c.ack("mutual", c.reading(newVIN(), 50_000))
 	c.agree()
 }
@@ -159,30 +163,26 @@ func TestForeignLedger(t *testing.T) {
 	must(t, os.Remove(ledger))
 	refused(t, c.Run("leeds"), "ledger_short")
 
-	foreign := startCluster(t, nil)
-	foreign.ack("turin", foreign.readings(3)...)
-	for range 20 {
-		foreign.ack("turin", foreign.reading(newVIN(), 50_000))
+	// As long as it should be, of the right terms, with another last record.
+	last := c.reading(newVIN(), 70_000)
+	copyFile(t, newest, ledger)
+	c.run("leeds")
+	c.ready()
+	c.ack("turin", last)
+	c.agree()
+	c.StopNode("leeds")
+	copyFile(t, ledger, newest)
+	doctored := t.TempDir()
+	for _, db := range []string{"raft.db", "tree.db", "heads.db"} {
+		copyFile(t, filepath.Join(c.Cluster.Cluster.DataPath("leeds"), db), filepath.Join(doctored, db))
 	}
-	foreign.agree()
-	foreign.Stop()
-	copyFile(t, filepath.Join(foreign.Cluster.Cluster.DataPath("leeds"), "raft.db"), ledger)
+	must(t, node.DoctorLedger(doctored, last, c.reading(newVIN(), 70_000)))
+	copyFile(t, filepath.Join(doctored, "raft.db"), ledger)
 	refused(t, c.Run("leeds"), "ledger_foreign")
 
 	copyFile(t, newest, ledger)
 	c.run("leeds")
 	c.ready()
-	c.agree()
-}
-
-// A data directory has one process; the second is told so, and the first
-// goes on.
-func TestDataInUse(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
-	_, err := node.Start(node.Config{Cluster: c.Cluster.Cluster, ID: "lyon"})
-	refused(t, err, "data_in_use")
-	c.ack("lyon", c.reading(newVIN(), 50_000))
 	c.agree()
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/milepost-log/milepost/certs"
@@ -76,8 +77,11 @@ func (n *Node) round(ctx context.Context) bool {
 		}
 		sigs = append(sigs, sig)
 	}
-	if len(sigs) == 0 {
-		return false // the policy lists no log key of this node
+	if !signedForAll(policies, sigs) {
+		// The leader itself was removed: no head of its can satisfy the policy
+		// of after, so one that stays must gather the signatures.
+		n.handOver(ctx)
+		return false
 	}
 	checkpoint := assemble(c.Text(), sigs...)
 	decided, end := context.WithTimeout(ctx, roundTimeout)
@@ -147,6 +151,36 @@ func (n *Node) round(ctx context.Context) bool {
 			WithHint("see what `milepost audit` says of the data directory; tree.db can be rebuilt from raft.db"))
 	}
 	return false
+}
+
+// signedForAll reports whether each policy lists one of the log signatures.
+func signedForAll(policies []*verify.Policy, sigs []certs.Sig) bool {
+	for _, p := range policies {
+		if !slices.ContainsFunc(p.Logs(), func(l certs.Verifier) bool {
+			return slices.ContainsFunc(sigs, func(s certs.Sig) bool { return s.Name == l.Name() && s.ID == l.ID() })
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// handOver has another voter lead, if there is one that can.
+func (n *Node) handOver(ctx context.Context) {
+	r := n.currentRaft()
+	if r == nil || len(n.peers()) == 0 {
+		return
+	}
+	handed := make(chan error, 1)
+	go func() { handed <- r.LeadershipTransfer().Error() }()
+	select {
+	case err := <-handed:
+		if err != nil {
+			n.log.Warn("leadership could not be handed over", "err", err)
+		}
+	case <-time.After(3 * time.Second):
+	case <-ctx.Done():
+	}
 }
 
 func (n *Node) consistency(view *log.View, from uint64) [][32]byte {

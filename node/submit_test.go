@@ -14,11 +14,16 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
+func TestSubmissions(t *testing.T) {
+	t.Parallel()
+	startCluster(t, nil).play(t,
+		scene{"the same bytes again", sameBytesAgain}, scene{"the same bytes at once", sameBytesAtOnce},
+		scene{"good and bad in one bulk", goodAndBadInOneBulk}, scene{"large submissions", largeSubmissions})
+}
+
 // The same bytes again, at any node, give the index that the record has; the
 // same id with another text is refused.
-func TestSameBytesAgain(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func sameBytesAgain(t *testing.T, c *cluster) {
 	d := c.draft(newVIN())
 	note := c.sign(d)
 	first := c.ack("turin", note)
@@ -43,9 +48,7 @@ func TestSameBytesAgain(t *testing.T) {
 
 // Many clients send the same record at once, to all nodes: one of them is
 // first, and all are told the same place.
-func TestSameBytesAtOnce(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func sameBytesAtOnce(t *testing.T, c *cluster) {
 	for range 5 {
 		size, _ := c.agree()
 		note := c.reading(newVIN(), 50_000)
@@ -109,9 +112,7 @@ func (c *cluster) postJSON(at string, notes ...[]byte) *node.SubmitAnswer {
 
 // Of a bulk the good records go in and the bad ones are listed, each with its
 // own reason, wherever it is sent; one checkpoint covers all.
-func TestGoodAndBadInOneBulk(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func goodAndBadInOneBulk(t *testing.T, c *cluster) {
 	bad := c.badRecords()
 	policy := c.policy()
 	for _, at := range []string{c.leader(), c.followers()[0], "mutual"} {
@@ -156,9 +157,7 @@ func TestGoodAndBadInOneBulk(t *testing.T) {
 }
 
 // The largest record, and the most of them that a request may carry, go in.
-func TestLargeSubmissions(t *testing.T) {
-	t.Parallel()
-	c := startCluster(t, nil)
+func largeSubmissions(t *testing.T, c *cluster) {
 	car := newVIN()
 	first := c.ack("turin", c.reading(car, 40_000)).Records[0].LeafHash
 	ans := c.ack("mutual", c.visits(car, first, 12)...) // more than one batch of 256 KiB

@@ -48,6 +48,7 @@ func benchCommand() *cli.Command {
 			if isTerminal(c.App.ErrWriter) {
 				cfg.Progress = func(format string, args ...any) { fmt.Fprintf(c.App.ErrWriter, format+" ...\n", args...) }
 			}
+			tuneRuntime() // as node run does
 			figures, err := bench.Run(c.Context, cfg)
 			if err != nil {
 				return err

@@ -199,6 +199,7 @@ func runNode(c *cli.Context) error {
 	if c.Bool("log-json") {
 		h = slog.NewJSONHandler(c.App.ErrWriter, nil)
 	}
+	tuneRuntime()
 	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Passphrase: passphrase(c), Log: slog.New(h)})
 	if err != nil {
 		return err
