@@ -89,7 +89,7 @@ func (n *Node) routes() http.Handler {
 	handle("GET /tile/entries/{path...}", members, n.getEntries)
 	handle("POST /add-checkpoint", nodes, n.postAddCheckpoint)
 	handle("POST /v1/heads", nodes, n.postHead)
-	handle("GET /v1/bridges", public, n.getBridges)
+	handle("GET /v1/bridges", nodes, n.getBridges)
 	handle("POST /v1/heads/fresh", nodes, n.postFresh)
 	handle("GET /healthz", public, n.getHealth)
 	handle("GET /readyz", public, n.getReady)
@@ -149,7 +149,7 @@ func (n *Node) admit(c caller, who audience) error {
 	case who == nodes:
 		return fault.New("forbidden", "", "this is for nodes of the cluster only")
 	}
-	return fault.New("forbidden", "", "this TLS key belongs to no member of the log").WithHint("the key may have been revoked, its member suspended, or its registration has not reached this node yet")
+	return fault.New("forbidden", "", "this TLS key belongs to no member of the log").WithHint("the key may have been revoked, or its registration has not reached this node yet")
 }
 
 // statuses maps error codes to HTTP statuses; what is not listed and not

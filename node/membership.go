@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/milepost-log/milepost/certs/fault"
-	"github.com/milepost-log/milepost/verify"
 )
 
 // reconcileEvery is how often a leader compares Raft's servers with the
@@ -30,56 +28,25 @@ func (n *Node) reconcile(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		newest, published, _ := n.heads.state()
+		_, published, _ := n.heads.state()
 		if published == 0 {
 			continue
 		}
-		if n.wasRemoved() {
-			// It may have been cut off before it saw the head that covers its
-			// removal; the others tell everyone.
-			if _, unbridged := n.demands(newest); len(unbridged) == 0 || n.askBridges(ctx) {
-				n.fail(fault.New("node_removed", "", "governance has removed this node").
-					WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again"))
-				return
-			}
-			continue
-		}
-		if all := *n.policies.Load(); all[len(all)-1].index >= published {
+		if newest := (*n.policies.Load()); newest[len(newest)-1].index >= published {
 			continue
 		}
 		if _, unbridged := n.demands(published); len(unbridged) > 0 {
 			continue
 		}
+		if _, here := n.nodesNow()[n.id]; !here {
+			n.fail(fault.New("node_removed", "", "governance has removed this node").
+				WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again"))
+			return
+		}
 		if n.leads() {
 			n.reconcileRaft()
 		}
 	}
-}
-
-// wasRemoved reports whether governance, as far as it is applied here, has
-// removed this node.
-func (n *Node) wasRemoved() (removed bool) {
-	n.state.withAuthority(func(a *verify.Authority) {
-		removed = a.Governance != nil && slices.Contains(a.Governance.Removed, n.id)
-	})
-	return removed
-}
-
-// askBridges asks the other nodes in turn for bridges, and reports whether
-// none is lacking then.
-func (n *Node) askBridges(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	newest, _, _ := n.heads.state()
-	for _, p := range n.peers() {
-		if err := n.fetchBridges(ctx, p); err != nil {
-			continue // as long as it is one of those that sign, the leader asks it
-		}
-		if _, unbridged := n.demands(newest); len(unbridged) == 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func (n *Node) reconcileRaft() {
@@ -140,7 +107,7 @@ func (n *Node) getBridges(w http.ResponseWriter, r *http.Request, c caller) erro
 	return nil
 }
 
-// fetchBridges asks another node for bridges that this one lacks.
+// fetchBridges asks the leader for bridges that this node lacks.
 func (n *Node) fetchBridges(ctx context.Context, p *peer) error {
 	data, err := p.client.Get(ctx, "/v1/bridges")
 	if err != nil {
