@@ -3,10 +3,12 @@ package node
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path"
 	"strconv"
@@ -89,7 +91,7 @@ func (n *Node) routes() http.Handler {
 	handle("GET /tile/entries/{path...}", members, n.getEntries)
 	handle("POST /add-checkpoint", nodes, n.postAddCheckpoint)
 	handle("POST /v1/heads", nodes, n.postHead)
-	handle("GET /v1/bridges", nodes, n.getBridges)
+	handle("GET /v1/bridges", public, n.getBridges)
 	handle("POST /v1/heads/fresh", nodes, n.postFresh)
 	handle("GET /healthz", public, n.getHealth)
 	handle("GET /readyz", public, n.getReady)
@@ -121,12 +123,24 @@ func noHandler(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error
 	return fault.New("not_found", "", "there is nothing here of this name").WithHint("docs/api.md lists what there is")
 }
 
+// pinOfConn is the key, in the context of a connection's requests, of the pin
+// of its client.
+type pinOfConn struct{}
+
+// withPin reads the pin off a connection, whose handshake is done, once for
+// all its requests.
+func withPin(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		if pin, ok := certs.PinOf(t.ConnectionState()); ok {
+			return context.WithValue(ctx, pinOfConn{}, pin)
+		}
+	}
+	return ctx
+}
+
 // callerOf tells who is at the other end of the connection.
 func (n *Node) callerOf(r *http.Request) (c caller) {
-	if r.TLS == nil {
-		return c
-	}
-	pin, ok := certs.PinOf(*r.TLS)
+	pin, ok := r.Context().Value(pinOfConn{}).(string)
 	if !ok {
 		return c
 	}
@@ -134,7 +148,7 @@ func (n *Node) callerOf(r *http.Request) (c caller) {
 	n.state.withAuthority(func(a *verify.Authority) {
 		c.node, c.member = a.NodeByPin(pin), a.MemberByPin(pin)
 	})
-	if c.node == nil {
+	if c.node == nil && c.member == nil {
 		c.node = n.foundingNode(pin) // before genesis is applied here
 	}
 	return c
@@ -149,7 +163,7 @@ func (n *Node) admit(c caller, who audience) error {
 	case who == nodes:
 		return fault.New("forbidden", "", "this is for nodes of the cluster only")
 	}
-	return fault.New("forbidden", "", "this TLS key belongs to no member of the log").WithHint("the key may have been revoked, or its registration has not reached this node yet")
+	return fault.New("forbidden", "", "this TLS key belongs to no member of the log").WithHint("the key may have been revoked, its member suspended, or its registration has not reached this node yet")
 }
 
 // statuses maps error codes to HTTP statuses; what is not listed and not

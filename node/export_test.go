@@ -22,19 +22,23 @@ import (
 // Lies is what a test may have a node do.
 type Lies struct {
 	ClockUnchecked bool
-	Rounds         func() bool // whether it has heads cosigned; nil for always
-	MaxTree        int         // bytes of tree.db
+	Rounds         func() bool  // whether it has heads cosigned; nil for always
+	Propose        func() error // becomes of a batch instead of being proposed, if not nil
+	MaxTree        int          // bytes of tree.db
 	Transport      func(raft.Transport) raft.Transport
 }
 
 // Lie makes a node lie.
 func (c *Config) Lie(l Lies) {
-	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, transport: l.Transport}
+	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, transport: l.Transport}
 }
 
 // Unapplied returns the bytes of ledger entries that the node takes to be
 // stored and not yet applied.
 func (n *Node) Unapplied() int { return n.ledger.Unapplied() }
+
+// ErrNoLeader is what a proposal meets when leadership was just lost.
+var ErrNoLeader error = errNoLeader
 
 // StuckAfter shortens the time after which a leader without majority ends.
 func (c *Config) StuckAfter(d time.Duration) { c.stuckAfter = d }
@@ -84,6 +88,18 @@ func (n *Node) TreeHead() (size uint64, root [32]byte) {
 func (n *Node) Ledger() (last, committed uint64) {
 	last, _ = n.ledger.LastIndex()
 	return last, n.commitIndex()
+}
+
+// Entry is the index and term of an entry of the ledger; 0 is the last one.
+func (n *Node) Entry(index uint64) (at, term uint64) {
+	if index == 0 {
+		index, _ = n.ledger.LastIndex()
+	}
+	e, err := n.ledger.Entry(index)
+	if err != nil {
+		panic(err)
+	}
+	return e.Index, e.Term
 }
 
 // LeadershipTo asks the leader that n is to hand over to another node.

@@ -36,6 +36,7 @@ type heads struct {
 	cosigned  uint64                   // size of the newest head cosigned
 	onDisk    uint64                   // size of the published head last saved
 	awaited   map[uint64]chan struct{} // tree size -> closed once the published head covers it
+	hasBridge map[uint64]bool          // log indices of the policy records with a bridge on disk
 }
 
 // maxRecent bounds the read transactions that are held open. A head settles
@@ -52,7 +53,7 @@ func openHeads(dir string) (*heads, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open heads.db: %w", err)
 	}
-	h := &heads{db: db, moved: make(chan struct{}), awaited: map[uint64]chan struct{}{}}
+	h := &heads{db: db, moved: make(chan struct{}), awaited: map[uint64]chan struct{}{}, hasBridge: map[uint64]bool{}}
 	err = db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(cosignedBucket)
 		if err != nil {
@@ -62,8 +63,16 @@ func openHeads(dir string) (*heads, error) {
 		if k, _ := b.Cursor().Last(); k != nil {
 			h.cosigned = binary.BigEndian.Uint64(k)
 		}
-		_, err = tx.CreateBucketIfNotExists(publishedBucket)
-		return err
+		if _, err = tx.CreateBucketIfNotExists(publishedBucket); err != nil {
+			return err
+		}
+		if b, err = tx.CreateBucketIfNotExists(bridgesBucket); err != nil {
+			return err
+		}
+		return b.ForEach(func(k, _ []byte) error {
+			h.hasBridge[binary.BigEndian.Uint64(k)] = true
+			return nil
+		})
 	})
 	if err != nil {
 		db.Close()

@@ -7,6 +7,7 @@ import "github.com/hashicorp/raft"
 type liar struct {
 	clockUnchecked bool                                // leads whatever the others' clocks say
 	rounds         func() bool                         // whether to have heads cosigned while it leads
+	propose        func() error                        // before a batch is proposed; its error is what becomes of it
 	maxTree        int                                 // bytes that tree.db may take; 0 for Config.MaxSize
 	transport      func(raft.Transport) raft.Transport // what Raft sends goes through it
 }

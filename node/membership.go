@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // reconcileEvery is how often a leader compares Raft's servers with the
@@ -32,21 +33,57 @@ func (n *Node) reconcile(ctx context.Context) {
 		if published == 0 {
 			continue
 		}
-		if newest := (*n.policies.Load()); newest[len(newest)-1].index >= published {
+		if index, removed := n.removedAt(); removed {
+			// It may have been cut off before it saw the head that covers its
+			// removal; the others tell everyone.
+			if n.heads.bridged(index) || n.askBridge(ctx, index) {
+				n.fail(fault.New("node_removed", "", "governance has removed this node").
+					WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again"))
+				return
+			}
+			continue
+		}
+		if all := *n.policies.Load(); all[len(all)-1].index >= published {
 			continue
 		}
 		if _, unbridged := n.demands(published); len(unbridged) > 0 {
 			continue
 		}
-		if _, here := n.nodesNow()[n.id]; !here {
-			n.fail(fault.New("node_removed", "", "governance has removed this node").
-				WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again"))
-			return
-		}
 		if n.leads() {
 			n.reconcileRaft()
 		}
 	}
+}
+
+// removedAt is the log index of the record that removed this node, if one did.
+func (n *Node) removedAt() (index uint64, removed bool) {
+	n.state.withAuthority(func(a *verify.Authority) {
+		if a.Governance == nil {
+			return
+		}
+		for _, v := range a.Governance.Removed {
+			if v.ID == n.id {
+				index, removed = v.Index, true
+			}
+		}
+	})
+	return index, removed
+}
+
+// askBridge asks the other nodes in turn for bridges, and reports whether the
+// one over a policy record is here then.
+func (n *Node) askBridge(ctx context.Context, index uint64) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for _, p := range n.peers() {
+		if err := n.fetchBridges(ctx, p); err != nil {
+			continue // as long as it is one of those that sign, the leader asks it
+		}
+		if n.heads.bridged(index) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Node) reconcileRaft() {
@@ -107,7 +144,7 @@ func (n *Node) getBridges(w http.ResponseWriter, r *http.Request, c caller) erro
 	return nil
 }
 
-// fetchBridges asks the leader for bridges that this node lacks.
+// fetchBridges asks another node for bridges that this one lacks.
 func (n *Node) fetchBridges(ctx context.Context, p *peer) error {
 	data, err := p.client.Get(ctx, "/v1/bridges")
 	if err != nil {

@@ -82,6 +82,9 @@ type Node struct {
 	foreign      map[string][]string // text of a head that is not this tree's -> who signed it
 	contradicted atomic.Bool
 
+	complainMu sync.Mutex
+	complaints map[string]complaint // node id -> why it did not cosign, while it doesn't
+
 	stopping atomic.Bool
 	stopOnce sync.Once
 	ctx      context.Context // ends with the node
@@ -110,7 +113,7 @@ func Start(cfg Config) (n *Node, err error) {
 		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
 		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
-		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, done: make(chan struct{}),
+		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, done: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.log == nil {
@@ -150,7 +153,7 @@ func Start(cfg Config) (n *Node, err error) {
 	n.clock = &clock{ask: n.askClocks, off: n.clockOff, spawn: n.spawn}
 	n.server = &http.Server{
 		Handler: n.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ConnContext: withPin, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
 	n.openUsage(cfg.Passphrase)
 	n.resume()
@@ -247,9 +250,21 @@ func (n *Node) Stop(ctx context.Context) {
 			case <-ctx.Done():
 			}
 		}
+		n.stopServing() // requests under way get their answers, if those come soon
 		n.failOnce.Do(func() { n.err = errStopped; close(n.done) })
 		n.release()
 	})
+}
+
+func (n *Node) stopServing() {
+	if n.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if n.server.Shutdown(ctx) != nil {
+		n.server.Close()
+	}
 }
 
 // release closes whatever was opened, in reverse.

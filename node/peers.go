@@ -3,9 +3,7 @@ package node
 import (
 	"context"
 	"maps"
-	"slices"
 	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,15 +19,19 @@ import (
 func (n *Node) nodesNow() map[string]*verify.Node {
 	nodes := map[string]*verify.Node{}
 	n.state.withAuthority(func(a *verify.Authority) {
-		if a.Governance != nil {
-			maps.Copy(nodes, a.Governance.Nodes)
+		if a.Governance == nil {
+			return
+		}
+		maps.Copy(nodes, a.Governance.Nodes)
+		// Until a head that covers its removal is kept, a node is one still:
+		// the quorum of before counts it, and it may be the leader that
+		// gathers that quorum.
+		for _, v := range a.Governance.Removed {
+			if !n.heads.bridged(v.Index) {
+				nodes[v.ID] = v.Node
+			}
 		}
 	})
-	for id, v := range n.leaving() {
-		if nodes[id] == nil {
-			nodes[id] = v
-		}
-	}
 	if len(nodes) == 0 {
 		for _, g := range n.founding.Genesis.Body.Get("nodes").List {
 			id := g.Get("id").Str
@@ -39,52 +41,6 @@ func (n *Node) nodesNow() map[string]*verify.Node {
 			}
 		}
 	}
-	return nodes
-}
-
-// leaving lists the nodes that governance has removed while no head that
-// covers the removal is kept yet. Until then they are nodes still: the quorum
-// of before counts them, and one of them may be the leader that gathers it.
-func (n *Node) leaving() map[string]*verify.Node {
-	nodes := map[string]*verify.Node{}
-	all := n.policies.Load()
-	if all == nil {
-		return nodes
-	}
-	if _, published, _ := n.heads.state(); (*all)[len(*all)-1].index < published {
-		return nodes // nearly always, and cheap
-	}
-	_, unbridged := n.demands(verify.MaxIndex)
-	if len(unbridged) == 0 {
-		return nodes
-	}
-	n.state.withAuthority(func(a *verify.Authority) {
-		if a.Governance == nil {
-			return
-		}
-		for _, p := range unbridged {
-			v := &verify.Node{}
-			for _, f := range a.Governance.Former {
-				if f.Key.Revoked == nil || f.Key.Revoked.Index != p.index {
-					continue
-				}
-				k := f.Key
-				k.Revoked = nil
-				switch k.Use {
-				case verify.UseLog:
-					v.Log = k
-				case verify.UseCosigner:
-					v.Cosigner = k
-				case verify.UseTLS:
-					v.TLS, v.ID = k, strings.TrimPrefix(f.Name, record.NodeName(n.origin, ""))
-				}
-			}
-			// A node that exchanged its keys is among those of now.
-			if slices.Contains(a.Governance.Removed, v.ID) {
-				nodes[v.ID] = v
-			}
-		}
-	})
 	return nodes
 }
 

@@ -90,7 +90,7 @@ func (n *Node) demands(size uint64) (policies []*verify.Policy, unbridged []poli
 	}
 	need := map[int]bool{last: true}
 	for i := 1; i <= last; i++ {
-		if n.heads.bridge(all[i].index) == nil {
+		if !n.heads.bridged(all[i].index) {
 			need[i-1], need[i] = true, true
 			unbridged = append(unbridged, all[i])
 		}
@@ -159,7 +159,7 @@ func (n *Node) takeBridges(data []byte) error {
 			return err
 		}
 		for i := 1; i < len(all); i++ {
-			if all[i].index != p.Index || n.heads.bridge(p.Index) != nil {
+			if all[i].index != p.Index || n.heads.bridged(p.Index) {
 				continue
 			}
 			c, err := p.CheckInclusion(all[i].hash)
@@ -212,36 +212,29 @@ func cosignerID(name string, id uint32) string { return name + "+" + certs.Forma
 
 // keepBridge stores a bridge for ever.
 func (h *heads) keepBridge(index uint64, proof []byte) error {
-	return store.WriteError(h.db.Update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bridgesBucket)
-		if err != nil {
-			return err
-		}
-		return b.Put(binary.BigEndian.AppendUint64(nil, index), proof)
-	}))
+	err := h.db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket(bridgesBucket).Put(binary.BigEndian.AppendUint64(nil, index), proof)
+	})
+	if err != nil {
+		return store.WriteError(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hasBridge[index] = true
+	return nil
 }
 
-// bridge returns the bridge over a policy record, or nil.
-func (h *heads) bridge(index uint64) (proof []byte) {
-	h.db.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket(bridgesBucket); b != nil {
-			if v := b.Get(binary.BigEndian.AppendUint64(nil, index)); v != nil {
-				proof = append([]byte{}, v...)
-			}
-		}
-		return nil
-	})
-	return proof
+// bridged reports whether there is a bridge over a policy record.
+func (h *heads) bridged(index uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hasBridge[index]
 }
 
 // bridges returns all bridges over records below a tree size, ascending.
 func (h *heads) bridges(size uint64) (proofs [][]byte) {
 	h.db.View(func(tx *bolt.Tx) error {
-		b := tx.Bucket(bridgesBucket)
-		if b == nil {
-			return nil
-		}
-		return b.ForEach(func(k, v []byte) error {
+		return tx.Bucket(bridgesBucket).ForEach(func(k, v []byte) error {
 			if binary.BigEndian.Uint64(k) < size {
 				proofs = append(proofs, append([]byte{}, v...))
 			}

@@ -192,6 +192,11 @@ func (n *Node) proposeRaft(p *proposal) (*batchResult, error) {
 	if err := n.checkClock(run); err != nil {
 		return nil, err
 	}
+	if n.lie.propose != nil {
+		if err := n.lie.propose(); err != nil {
+			return nil, err
+		}
+	}
 	data := p.batch.encode()
 	n.state.own.Store(&data[0], p)
 	defer n.state.own.Delete(&data[0])

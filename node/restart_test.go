@@ -60,6 +60,24 @@ func TestRestarts(t *testing.T) {
 	load("mutual")
 }
 
+// The founding is proposed until all of it is on the log, in order, though
+// proposals fail: a batch of admissions that went through after the one with
+// the genesis had failed was refused, and a cluster once never opened for it.
+func TestFoundingIsPersistent(t *testing.T) {
+	t.Parallel()
+	var proposals atomic.Int32
+	c := startCluster(t, func(id string, cfg *node.Config) {
+		cfg.Lie(node.Lies{Propose: func() error {
+			if proposals.Add(1)%2 == 1 {
+				return node.ErrNoLeader
+			}
+			return nil
+		}})
+	})
+	c.ack("turin", c.reading(newVIN(), 50_000))
+	c.agree()
+}
+
 // A leader that is stopped hands over: though elections wait for 20 seconds
 // in this cluster, the next one leads at once, and no client loses anything.
 func TestStopHandsOver(t *testing.T) {

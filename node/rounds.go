@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ const (
 // outgrown the published head, or that head has grown old, it has one head
 // cosigned by all, and then the next.
 func (n *Node) rounds(ctx context.Context) {
+	var last time.Time // when an unchanged tree was cosigned last
 	for {
 		newest, published, moved := n.heads.state()
 		old := published == 0
@@ -29,7 +31,12 @@ func (n *Node) rounds(ctx context.Context) {
 			old = n.now().Sub(h.time) > freshEvery || n.fresh.Load() > h.time.UnixNano()
 			h.view.Release()
 		}
+		// With the cosigners' clocks off, a head may be old for ever.
+		old = old && time.Since(last) >= roundRetry
 		if n.leads() && newest > 0 && (newest > published || old) && (n.lie.rounds == nil || n.lie.rounds()) {
+			if newest <= published {
+				last = time.Now()
+			}
 			if n.round(ctx) {
 				continue
 			}
@@ -95,12 +102,14 @@ func (n *Node) round(ctx context.Context) bool {
 		if !n.spawn(func() {
 			defer hold.Release()
 			sigs, err := fn()
+			n.heardOf(id, err)
 			for i, sig := range sigs {
 				// A garbled signature, or a copy of another node's, would spoil
 				// the head for every verifier.
 				k := keys[cosignerID(sig.Name, sig.ID)]
 				if k == nil || i > 0 && sig.ID == sigs[i-1].ID || len(sigs) > 2 || sig.Name != record.NodeName(n.origin, id) || !k.Verify([]byte(c.Text()), sig.Bytes) {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
+					n.heardOf(id, err)
 				}
 			}
 			answers <- cosigned{id, sigs, err}
@@ -122,7 +131,6 @@ func (n *Node) round(ctx context.Context) bool {
 		select {
 		case a := <-answers:
 			if a.err != nil {
-				n.log.Warn("no cosignature", "of", a.by, "size", c.Size, "err", a.err)
 				if a.by != n.id && fault.Code(a.err) == "root_mismatch" {
 					contradicted++
 				}
@@ -151,6 +159,35 @@ func (n *Node) round(ctx context.Context) bool {
 			WithHint("see what `milepost audit` says of the data directory; tree.db can be rebuilt from raft.db"))
 	}
 	return false
+}
+
+// complaintEvery is how often the log repeats that a node does not cosign: a
+// node that is down would otherwise fill it, a line a round.
+const complaintEvery = time.Minute
+
+// complaint is what the log last said about a node.
+type complaint struct {
+	code string
+	at   time.Time
+}
+
+// heardOf logs why a node did not cosign, when that changes and each minute,
+// and when it cosigns again.
+func (n *Node) heardOf(id string, err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && fault.Code(err) == "internal" {
+		return // the round was decided without it
+	}
+	n.complainMu.Lock()
+	defer n.complainMu.Unlock()
+	last, complained := n.complaints[id]
+	switch {
+	case err == nil && complained:
+		delete(n.complaints, id)
+		n.log.Info("a node cosigns again", "node_id", id)
+	case err != nil && (last.code != fault.Code(err) || time.Since(last.at) >= complaintEvery):
+		n.complaints[id] = complaint{fault.Code(err), time.Now()}
+		n.log.Warn("no cosignature", "of", id, "err", err)
+	}
 }
 
 // signedForAll reports whether each policy lists one of the log signatures.

@@ -273,7 +273,8 @@ func (k VKey) check(v jcs.Value, at string) error {
 	return nil
 }
 
-// Ref is the leaf hash of an earlier record of the same vehicle, of one type.
+// Ref is the leaf hash of an earlier record of the same vehicle, of one type,
+// or of any if Type is "".
 // The state machine, which knows the log, checks that it is there.
 type Ref struct{ Type string }
 

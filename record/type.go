@@ -24,6 +24,11 @@ type Type struct {
 	Say func(body jcs.Value) (what, mileage string)
 	// Rule checks what no single field can; nil if there is nothing.
 	Rule func(r *Record) error
+	// Case names the kind of case that records of the type belong to, "any"
+	// for those that serve every kind; "" for none. The room verify runs cases.
+	Case string
+	// Example is a body of the type, canonical JSON.
+	Example string
 	// Owner is the field of the body that names the member or governor whose
 	// history the record is in; "" for none.
 	Owner string

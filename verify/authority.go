@@ -2,23 +2,29 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify/cases"
 )
 
 // Authority is who may write what, at one place of the log: governors, nodes
 // and rules from the governance history, members and their keys from theirs.
 // It is a pure function of the records applied so far. A verifier that holds
 // only some members' histories knows only those members.
+//
+// A *Member, *Node or *Key that it gives out stays as it was: Apply puts
+// others in their place.
 type Authority struct {
 	Origin     string
 	Governance *Governance // nil before genesis
 	Members    map[string]*Member
-	used       map[string]bool // public keys, and name+key ID pairs, ever registered
+	used       map[string]bool   // public keys, and name+key ID pairs, ever registered
+	pins       map[string]string // TLS key -> who registered it, once for ever
 }
 
 // SigCheck reports whether sig is the Ed25519 signature of text by public.
@@ -38,7 +44,7 @@ type Governance struct {
 	// Appointed is the leaf hash of the governors.changed that put the present
 	// governors in office, hex; "" while the founders govern.
 	Appointed string   `json:"appointed,omitempty"`
-	Removed   []string `json:"removed,omitempty"` // ids of nodes that are no more, in their order
+	Removed   []Gone   `json:"removed,omitempty"` // nodes that are no more, in their order
 	Former    []Former `json:"former,omitempty"`  // keys of governors and nodes that count no more
 	Closed    string   `json:"closed,omitempty"`  // origin of the successor of a log that was closed
 }
@@ -66,12 +72,30 @@ type Node struct {
 	TLS      Key    `json:"tls"`
 }
 
+// Gone is a node that was removed, as it was before.
+type Gone struct {
+	*Node
+	Index uint64 `json:"index"` // of the record that removed it
+}
+
+// Gone reports whether a node of this id was removed.
+func (g *Governance) Gone(id string) bool {
+	return slices.ContainsFunc(g.Removed, func(v Gone) bool { return v.ID == id })
+}
+
 // Rules are what rules.published and genesis put in force.
 type Rules struct {
 	Version int64               `json:"version"`
 	Types   []string            `json:"types"`
 	Write   map[string][]string `json:"write"` // type: writers
 	Read    map[string][]string `json:"read"`  // type: readers
+
+	Calendars []cases.Calendar `json:"calendars"`
+	Cases     map[string]int64 `json:"cases"`     // bounds of cases, by name
+	Judgement map[string]int64 `json:"judgement"` // parameters of the judgement, by name
+	// CentralSupport is the member that acts for the maker of a car whose
+	// maker is no member; "" for none.
+	CentralSupport string `json:"central_support,omitempty"`
 }
 
 // Member is an organisation that may write.
@@ -145,7 +169,7 @@ type Revocation struct {
 
 // NewAuthority returns the authority of an empty log.
 func NewAuthority(origin string) *Authority {
-	return &Authority{Origin: origin, Members: map[string]*Member{}, used: map[string]bool{}}
+	return &Authority{Origin: origin, Members: map[string]*Member{}, used: map[string]bool{}, pins: map[string]string{}}
 }
 
 // Place is where in the log a record stands or is about to stand.

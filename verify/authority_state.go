@@ -8,6 +8,7 @@ import (
 
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify/cases"
 )
 
 // Encode returns the state of one history as bytes that Decode reads: the
@@ -74,6 +75,9 @@ func (a *Authority) Subjects() []string {
 func (a *Authority) use(name string, k *Key) {
 	a.used[string(k.Public)] = true
 	a.used[name+"+"+k.ID] = true
+	if k.Use == UseTLS {
+		a.pins[k.VKey] = name
+	}
 }
 
 func (a *Authority) useNode(n *Node) {
@@ -83,11 +87,29 @@ func (a *Authority) useNode(n *Node) {
 }
 
 func rulesOf(v jcs.Value) Rules {
-	r := Rules{Version: v.Get("version").Int, Types: v.Get("types").Strings(), Write: map[string][]string{}, Read: map[string][]string{}}
+	r := Rules{
+		Version: v.Get("version").Int, Types: v.Get("types").Strings(), Write: map[string][]string{}, Read: map[string][]string{},
+		Cases: numbers(v.Get("cases")), Judgement: numbers(v.Get("judgement")), CentralSupport: v.Get("central_support").Str,
+	}
+	for _, c := range v.Get("calendars").List {
+		calendar := cases.Calendar{ID: c.Get("id").Str, Zone: c.Get("zone").Str, DaysOff: c.Get("days_off").Strings()}
+		for _, d := range c.Get("weekend").List {
+			calendar.Weekend = append(calendar.Weekend, d.Int)
+		}
+		r.Calendars = append(r.Calendars, calendar)
+	}
 	for _, right := range v.Get("rights").List {
 		t := right.Get("type").Str
 		r.Write[t] = right.Get("write").Strings()
 		r.Read[t] = right.Get("read").Strings()
 	}
 	return r
+}
+
+func numbers(v jcs.Value) map[string]int64 {
+	m := map[string]int64{}
+	for _, f := range v.Obj {
+		m[f.Name] = f.Value.Int
+	}
+	return m
 }

@@ -49,7 +49,7 @@ func (a *Authority) checkChange(r *record.Record) error {
 	id := b.Get("id").Str
 	switch r.Type {
 	case "node.added/1":
-		if g.Nodes[id] != nil || contains(g.Removed, id) {
+		if g.Nodes[id] != nil || g.Gone(id) {
 			return fault.New("node_exists", "body.id", "a node of this id was added before, and ids are never used again")
 		}
 	case "node.changed/1", "node.removed/1":
@@ -104,19 +104,20 @@ func (a *Authority) applyChange(r *record.Record, at Place, keys []registered) {
 	case "node.added/1":
 		a.addNode(b, keys)
 	case "node.changed/1":
-		n := a.Governance.Nodes[id]
+		n := *a.Governance.Nodes[id]
 		n.Member, n.Address = b.Get("member").Str, b.Get("address").Str
 		for _, k := range keys {
 			a.retire(a.keyName(id, k.key.Use), *n.key(k.key.Use), r, at, "retired")
 			*n.key(k.key.Use) = *k.key
 		}
+		a.Governance.Nodes[id] = &n
 	case "node.removed/1":
 		n := a.Governance.Nodes[id]
 		for _, use := range nodeUses {
 			a.retire(a.keyName(id, use), *n.key(use), r, at, b.Get("reason").Str)
 		}
 		delete(a.Governance.Nodes, id)
-		a.Governance.Removed = append(a.Governance.Removed, id)
+		a.Governance.Removed = append(a.Governance.Removed, Gone{n, at.Index})
 	case "rules.published/1":
 		a.Governance.Rules = rulesOf(b)
 	case "feature.raised/1":

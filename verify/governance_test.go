@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -185,7 +186,7 @@ func TestNodesChange(t *testing.T) {
 		t.Errorf("%+v, %s", n, a.auth.Governance.Policy)
 	}
 	a.take(a.removeHost(h.id, numbered(4, a.policyOf(a.hosts[1:]))))
-	if g := a.auth.Governance; g.Nodes[h.id] != nil || a.auth.NodeByPin(h.tls.Pin()) != nil || !slices.Equal(g.Removed, []string{h.id}) || len(g.Former) != 1+3+3 || g.Former[6].Key.Revoked.Reason != "left" {
+	if g := a.auth.Governance; g.Nodes[h.id] != nil || a.auth.NodeByPin(h.tls.Pin()) != nil || len(g.Removed) != 1 || !g.Gone(h.id) || g.Removed[0].TLS.VKey != h.tls.Pin() || len(g.Former) != 1+3+3 || g.Former[6].Key.Revoked.Reason != "left" {
 		t.Errorf("%+v", g)
 	}
 	// An outside witness in place of the node: any policy that has the nodes' keys.
@@ -242,6 +243,39 @@ func TestAdministrators(t *testing.T) {
 	has("heir", "notary")
 	a.addKeyBy(ed25519Key(t, dealer, "heir"), "heir")
 	a.take(uint64(len(a.leaves) - 1))
+}
+
+// A node serves readers while records change the authority: what they were
+// given stays as it was.
+func TestWhatWasGivenOutStays(t *testing.T) {
+	t.Parallel()
+	a := ask(t)
+	h := a.hosts[0]
+	node, member := a.auth.NodeByPin(h.tls.Pin()), a.auth.Members[dealer]
+	keys := slices.Clone(member.Keys)
+	shown := func() string {
+		b, err := json.Marshal([]any{node, member, keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	before := shown()
+	a.take(a.suspend(dealer))
+	a.take(a.byGovernors("member.changed/1", "member/"+dealer, obj("legal_name", "Another firm", "name", dealer)))
+	a.take(a.byGovernors("key.revoked/1", "member/"+dealer, obj("key_id", certs.FormatID(a.spare(dealer).ID()), "name", dealer, "reason", "lost")))
+	a.take(a.byGovernors("role.granted/1", "member/"+dealer, obj("actor", "chief", "name", dealer, "role", "support")))
+	next := a.replaced(h, " 2", "log", "cosigner", "tls")
+	a.hosts[0] = next
+	a.take(a.changeHost(next, numbered(2, a.policyOf(a.hosts)), "log", "cosigner", "tls"))
+	a.take(a.removeHost(h.id, numbered(3, a.policyOf(a.hosts[1:]))))
+	if after := shown(); after != before {
+		t.Errorf("%s\nbefore, and then\n%s", before, after)
+	}
+	// A node that was removed is kept as it was last.
+	if gone := a.auth.Governance.Removed[0]; gone.TLS.VKey != next.tls.Pin() || !gone.TLS.Live() {
+		t.Errorf("%+v", gone.Node)
+	}
 }
 
 // A suspended member is cut off, and the governors are not.

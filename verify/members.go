@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/milepost-log/milepost/certs"
@@ -96,11 +97,13 @@ func (a *Authority) MemberByPin(pin string) *Member {
 }
 
 func (a *Authority) memberKey(pin string) (*Member, *Key) {
-	for _, m := range a.Members {
-		for _, k := range m.Keys {
-			if k.Use == UseTLS && k.VKey == pin && k.Live() && m.Suspended == nil {
-				return m, k
-			}
+	m := a.Members[a.pins[pin]]
+	if m == nil || m.Suspended != nil {
+		return nil, nil
+	}
+	for _, k := range m.Keys {
+		if k.Use == UseTLS && k.VKey == pin && k.Live() {
+			return m, k
 		}
 	}
 	return nil, nil
@@ -161,6 +164,21 @@ func (a *Authority) checkMemberRecord(m *Member, r *record.Record, at Place, own
 	return nil
 }
 
+// clone copies whatever Apply may change of a member.
+func (m *Member) clone() *Member {
+	c := *m
+	c.Keys = make([]*Key, len(m.Keys))
+	for i, k := range m.Keys {
+		k := *k
+		c.Keys[i] = &k
+	}
+	c.Roles = maps.Clone(m.Roles)
+	for actor, roles := range c.Roles {
+		c.Roles[actor] = slices.Clone(roles)
+	}
+	return &c
+}
+
 func orElse(s, other string) string {
 	if s == "" {
 		return other
@@ -172,11 +190,11 @@ func orElse(s, other string) string {
 // checkMemberRecord has let through. keys are those that it registers.
 func (a *Authority) applyMember(r *record.Record, at Place, keys []registered) {
 	b := r.Body
-	m := a.Members[b.Get("name").Str]
-	if m == nil {
-		m = &Member{Name: b.Get("name").Str}
-		a.Members[m.Name] = m
+	m := &Member{Name: b.Get("name").Str}
+	if old := a.Members[m.Name]; old != nil {
+		m = old.clone()
 	}
+	a.Members[m.Name] = m
 	for _, k := range keys {
 		m.Keys = append(m.Keys, k.key)
 		if k.key.Use == UseAdmin {

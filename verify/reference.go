@@ -13,7 +13,7 @@ import (
 // refer, as ref says, to an earlier record of the log, other; nil if there is
 // none of that leaf hash. Whoever asks sees to it that other stands before r.
 func (a *Authority) CheckReference(r *record.Record, ref record.Reference, other *record.Record) error {
-	if other == nil || other.Type != ref.Type || r.Vehicle() == "" || other.Vehicle() != r.Vehicle() {
+	if other == nil || ref.Type != "" && other.Type != ref.Type || r.Vehicle() == "" || other.Vehicle() != r.Vehicle() {
 		return noReference(r, ref)
 	}
 	switch r.Type {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -107,7 +108,7 @@ func clusterStatus(c *cli.Context) error {
 	fmt.Fprintf(out, "%-12s %-12s %-10s %10s %10s  %-20s %s\n", "NODE", "ROLE", "LEADER", "TREE", "COSIGNED", "AS OF", "QUORUM")
 	for _, s := range all {
 		if s.Role == "unreachable" || s.Role == "removed" {
-			fmt.Fprintf(out, "%-12s %-12s\n", s.Node, s.Role)
+			fmt.Fprintf(out, "%-12s %s\n", s.Node, s.Role)
 			continue
 		}
 		fmt.Fprintf(out, "%-12s %-12s %-10s %10d %10d  %-20s %d of %d, tolerates liars: %d\n", s.Node, s.Role, s.Leader, s.TreeSize, s.Published, s.AsOf, s.Quorum, s.Cosigners, s.Tolerates)
@@ -207,7 +208,7 @@ func runNode(c *cli.Context) error {
 	fmt.Fprintf(c.App.Writer, "node %s of %s is up\n", n.ID(), n.Origin())
 	select {
 	case <-c.Context.Done():
-		n.Stop(c.Context)
+		n.Stop(context.WithoutCancel(c.Context)) // the signal has ended it, and leadership is still to be handed over
 		fmt.Fprintf(c.App.Writer, "node %s has stopped\n", n.ID())
 		return nil
 	case <-n.Done():

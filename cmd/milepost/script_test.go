@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/milepost-log/milepost/certs/keyfile"
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/node/embed"
 	"github.com/milepost-log/milepost/record"
@@ -110,22 +111,30 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ready CONFIG until every node of a cluster takes records.
+// ready CONFIG waits until every node of a cluster takes records, and those
+// of the members whose keys are here.
 func ready(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := node.LoadCluster(ts.MkAbs(args[0]))
 	ts.Check(err)
 	deadline := time.Now().Add(30 * time.Second)
 	for _, n := range c.Nodes {
-		for {
-			client, err := c.Client(n.ID, "", nil)
+		for _, m := range append([]string{""}, memberNames(c)...) {
+			if _, err := os.Stat(c.KeyPath(m, keyfile.UseTLS)); m != "" && err != nil {
+				continue
+			}
+			client, err := c.Client(n.ID, m, nil)
 			ts.Check(err)
-			if _, err = client.Get(context.Background(), "/readyz"); err == nil {
-				break
+			for {
+				path := map[bool]string{true: "/readyz", false: "/v1/status"}[m == ""]
+				if _, err = client.Get(context.Background(), path); err == nil {
+					break
+				}
+				if time.Now().After(deadline) {
+					ts.Fatalf("node %s does not become ready: %v", n.ID, err)
+				}
+				time.Sleep(20 * time.Millisecond)
 			}
-			if time.Now().After(deadline) {
-				ts.Fatalf("node %s does not become ready: %v", n.ID, err)
-			}
-			time.Sleep(20 * time.Millisecond)
+			client.Close()
 		}
 	}
 }
