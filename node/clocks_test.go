@@ -7,6 +7,8 @@ import (
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // clocks are nodes' clocks that a test can set.
@@ -78,6 +80,39 @@ func TestClocksThatAreOff(t *testing.T) {
 	startCluster(t, func(id string, cfg *node.Config) { cfg.Now = clock.of(id) }).play(t,
 		scene{"a follower a year behind", func(t *testing.T, c *cluster) { followerAYearBehind(t, c, clock) }},
 		scene{"a leader three minutes off", func(t *testing.T, c *cluster) { leaderThreeMinutesOff(t, c, clock) }})
+}
+
+// A leader whose clock lags within bounds dates its batches so. Nothing
+// honest is refused for it, and every proof file shows the lag: the times of
+// the others' cosignatures stand beside the log time.
+func TestLeaderAMinuteBehind(t *testing.T) {
+	t.Parallel()
+	clock := newClocks()
+	for id := range clock {
+		clock.set(id, -time.Minute) // or the lag would hide behind the founding's log time
+	}
+	c := startCluster(t, func(id string, cfg *node.Config) { cfg.Now = clock.of(id) })
+	c.lead("lyon")
+	for _, id := range []string{"turin", "leeds", "mutual"} {
+		clock.set(id, 0)
+	}
+	vin := newVIN()
+	c.ack("turin", c.reading(vin, 50_000))
+	data, err := c.as("leeds", dealer).Proof(t.Context(), record.VehicleSubject(vin))
+	must(t, err)
+	rep := verify.Verify(data, verify.Options{Policy: c.policy(), Now: time.Now()})
+	if !rep.Verified || rep.Records != 1 {
+		t.Fatalf("%d records: %v", rep.Records, rep.Failure)
+	}
+	ahead := 0
+	for _, s := range rep.Head.Cosigners {
+		if s.Signed && s.Name != record.NodeName(c.origin, "lyon") && time.Unix(s.Time, 0).Sub(time.UnixMilli(rep.SealTime)) > 50*time.Second {
+			ahead++
+		}
+	}
+	if ahead < 2 {
+		t.Errorf("log time %v, cosigned %+v", time.UnixMilli(rep.SealTime), rep.Head.Cosigners)
+	}
 }
 
 // A follower whose clock is a year behind stores nothing, says so, and keeps

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // What the tests of package node_test, which may use node/embed, need from
@@ -100,6 +102,18 @@ func (n *Node) Entry(index uint64) (at, term uint64) {
 		panic(err)
 	}
 	return e.Index, e.Term
+}
+
+// Authority is all that the node holds of who may write what: members, their
+// keys and roles, nodes, governors, rules, in one text.
+func (n *Node) Authority() string {
+	var b strings.Builder
+	n.state.withAuthority(func(a *verify.Authority) {
+		for _, s := range a.Subjects() {
+			fmt.Fprintf(&b, "%s %s\n", s, a.Encode(s))
+		}
+	})
+	return b.String()
 }
 
 // LeadershipTo asks the leader that n is to hand over to another node.

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
@@ -158,12 +160,24 @@ func TestPolicyIsFollowed(t *testing.T) {
 	b.ack("leeds", b.reading(car, 40_000))
 	late := b.file(car)
 
-	// A restart of everyone: what was learnt is on disk.
+	// A restart of everyone: what was learnt is on disk. What one lost of it, it
+	// has again from the ledger: members, keys, roles, rules, and the tree.
+	size, root := c.agree("lyon", "turin", "leeds", "mutual")
+	authority := c.Nodes["leeds"].Authority()
 	c.Stop()
+	must(t, os.Remove(filepath.Join(c.Cluster.Cluster.DataPath("mutual"), "tree.db")))
 	for _, id := range []string{"lyon", "turin", "leeds", "mutual"} {
 		c.run(id)
 	}
 	b.eventually("a quorum after the restart", func() bool { return c.Nodes["leeds"].Status().Published > 0 })
+	if s, r := c.agree("lyon", "turin", "leeds", "mutual"); s != size || r != root {
+		t.Errorf("the tree is another: %d leaves, %d before", s, size)
+	}
+	for id, n := range c.Nodes {
+		if got := n.Authority(); got != authority {
+			t.Errorf("%s has another authority:\n%s\nbefore\n%s", id, got, authority)
+		}
+	}
 
 	for name, data := range map[string][]byte{"early": early, "middle": middle, "late": late} {
 		rep := verify.Verify(data, verify.Options{Policy: first, Now: time.Now(), Subject: record.VehicleSubject(car)})
