@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -72,7 +71,7 @@ func administer(c *cli.Context) (*administration, error) {
 
 // add drafts and signs one more record, and refuses what the log would.
 func (a *administration) add(typ string, body jcs.Value) error {
-	now := time.Now()
+	now := clock()
 	id, err := record.NewUUIDv7(now, rand.Reader)
 	if err != nil {
 		return err

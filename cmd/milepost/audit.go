@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
@@ -40,7 +39,7 @@ func auditCommand() *cli.Command {
 				}
 				dir = cl.DataPath(n.ID)
 			}
-			opt := node.AuditOptions{Now: time.Now()}
+			opt := node.AuditOptions{Now: clock()}
 			if c.String("policy") != "" {
 				if opt.Policy, err = loadPolicy(c); err != nil {
 					return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,7 +20,7 @@ func (s *session) check(c *cli.Context, data []byte, subject string) (*verify.Re
 	if err != nil {
 		return nil, err
 	}
-	rep := verify.Verify(data, verify.Options{Policy: policy, Subject: subject, Now: time.Now(), AllowWithheld: true})
+	rep := verify.Verify(data, verify.Options{Policy: policy, Subject: subject, Now: clock(), AllowWithheld: true})
 	if !rep.Verified {
 		return nil, refusal{fault.New(fault.Code(rep.Failure), "", fmt.Sprintf("the node at %s sent a file that does not verify", s.client.Address)).Because(rep.Failure)}
 	}

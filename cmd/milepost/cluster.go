@@ -201,7 +201,7 @@ func runNode(c *cli.Context) error {
 		h = slog.NewJSONHandler(c.App.ErrWriter, nil)
 	}
 	tuneRuntime()
-	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Passphrase: passphrase(c), Log: slog.New(h)})
+	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Now: clock, Passphrase: passphrase(c), Log: slog.New(h)})
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (d *demo) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var err error
-	d.cluster, err = embed.Start(ctx, embed.Config{Dir: d.dir, LastWord: d.writeCluster})
+	d.cluster, err = embed.Start(ctx, embed.Config{Dir: d.dir, LastWord: writeCluster(d.dir, embed.Example)})
 	if err != nil {
 		return err
 	}
@@ -104,17 +104,19 @@ func (d *demo) start(ctx context.Context) error {
 	return nil
 }
 
-// writeCluster leaves a cluster file with the ports that were free.
-func (d *demo) writeCluster(c *node.Cluster) {
-	text := strings.Replace(embed.Example, `dir = "cluster"`, `dir = "."`, 1)
-	example, err := node.ParseCluster([]byte(embed.Example))
-	if err != nil {
-		return
+// writeCluster leaves a cluster file in dir with the ports that were free.
+func writeCluster(dir, text string) func(*node.Cluster) {
+	return func(c *node.Cluster) {
+		own := strings.Replace(text, `dir = "cluster"`, `dir = "."`, 1)
+		given, err := node.ParseCluster([]byte(text))
+		if err != nil {
+			return // which the founding will say
+		}
+		for i, n := range given.Nodes {
+			own = strings.Replace(own, n.Address, c.Nodes[i].Address, 1)
+		}
+		os.WriteFile(filepath.Join(dir, "cluster.toml"), []byte(own), 0o644)
 	}
-	for i, n := range example.Nodes {
-		text = strings.Replace(text, n.Address, c.Nodes[i].Address, 1)
-	}
-	os.WriteFile(filepath.Join(d.dir, "cluster.toml"), []byte(text), 0o644)
 }
 
 // load signs and submits the real series: the British ones by the inspection

@@ -84,7 +84,7 @@ func (d *drafting) fillAdmitted() error {
 		return fault.New("usage", "documents_checked", "which documents of the member were checked?").
 			WithHint("for example documents_checked=register_extract,tax_certificate")
 	}
-	d.preset("valid_from", jcs.Text(time.Now().UTC().Format(time.DateOnly)))
+	d.preset("valid_from", jcs.Text(clock().UTC().Format(time.DateOnly)))
 	calendar := node.CalendarID(d.body.Get("zone").Str)
 	if !slices.ContainsFunc(d.sit.rules.Get("calendars").List, func(v jcs.Value) bool { return v.Get("id").Str == calendar }) {
 		calendar = "utc"

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -50,7 +49,7 @@ func genesis(c *cli.Context) error {
 	if dir := c.String("collect"); dir != "" {
 		return (&gathering{c: c, cl: cl, dir: dir}).next()
 	}
-	f, err := node.Found(cl, time.Now())
+	f, err := node.Found(cl, clock())
 	if err != nil {
 		return err
 	}
@@ -306,7 +305,7 @@ func (g *gathering) proposal(founding jcs.Value, origin string) (*record.Proposa
 		g.say("Each node:   milepost member request node ID --origin %s -o FILE.request", origin)
 		return nil, nil
 	}
-	p, err := node.Genesis(g.cl, founding, g.requests, time.Now())
+	p, err := node.Genesis(g.cl, founding, g.requests, clock())
 	if err != nil {
 		return nil, err
 	}

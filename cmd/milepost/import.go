@@ -161,7 +161,7 @@ func (r *importRun) sign(d importer.Draft) ([]byte, error) {
 		return note, err
 	}
 	draft := d.Record()
-	draft.Author, draft.Origin, draft.Captured = r.s.member, r.origin, record.FormatUTC(time.Now())
+	draft.Author, draft.Origin, draft.Captured = r.s.member, r.origin, record.FormatUTC(clock())
 	text, err := draft.Text()
 	if err != nil {
 		return nil, err

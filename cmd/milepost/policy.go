@@ -75,7 +75,7 @@ func refreshProof(c *cli.Context) error {
 		return err
 	}
 	out := f.Bytes()
-	rep := verify.Verify(out, verify.Options{Policy: policy, Now: time.Now(), AllowWithheld: true})
+	rep := verify.Verify(out, verify.Options{Policy: policy, Now: clock(), AllowWithheld: true})
 	if !rep.Verified {
 		return refusal{fault.New(fault.Code(rep.Failure), args[0], "it does not verify under the policy of today").Because(rep.Failure)}
 	}
@@ -98,7 +98,7 @@ func followPolicy(c *cli.Context) error {
 	if c.String("proof") == "" {
 		return fault.New("usage", "--proof", "which file's bridges?").WithHint("add --proof FILE: a proof file that was made lately")
 	}
-	now := time.Now()
+	now := clock()
 	if at := c.String("at"); at != "" {
 		if now, err = time.Parse(time.RFC3339, at); err != nil {
 			return fault.New("usage", "--at", "not a time such as 2026-05-04T10:12:00Z")

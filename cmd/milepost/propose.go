@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -185,7 +184,7 @@ func (d *drafting) draft() (*record.Proposed, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := clock()
 	id, err := record.NewUUIDv7(now, rand.Reader)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +20,19 @@ import (
 	"github.com/milepost-log/milepost/record"
 )
 
+// TestMain lets scripts run the program; TEST_CLOCK says how far ahead of the
+// machine's its clock is.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"milepost": main})
+	testscript.Main(m, map[string]func(){"milepost": func() {
+		if ahead := os.Getenv("TEST_CLOCK"); ahead != "" {
+			d, err := time.ParseDuration(ahead)
+			if err != nil {
+				panic(err)
+			}
+			clock = func() time.Time { return time.Now().Add(d) }
+		}
+		main()
+	}})
 }
 
 // TestScripts runs the command line as a person would: each script in
@@ -35,23 +47,44 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLE", example)
+			e.Values[aheadKey{}] = new(atomic.Int64)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines,
+			"clock": setClock, "freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines,
 		},
 	})
 }
 
-// cluster DIR starts the example cluster inside the test; the script's
-// commands reach it through DIR/cluster.toml.
+// aheadKey is where a script keeps how far its clock is ahead.
+type aheadKey struct{}
+
+func ahead(ts *testscript.TestScript) *atomic.Int64 { return ts.Value(aheadKey{}).(*atomic.Int64) }
+
+// clock AHEAD, such as 960h, sets the clock of the cluster that the script
+// started and of all commands that follow.
+func setClock(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	ahead(ts).Store(int64(d))
+	ts.Setenv("TEST_CLOCK", args[0])
+}
+
+// cluster DIR [FILE] starts the example cluster, or that of a cluster file,
+// inside the test; the script's commands reach it through DIR/cluster.toml.
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
-	d := &demo{dir: dir}
+	text := embed.Example
+	if len(args) > 1 {
+		text = ts.ReadFile(args[1])
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	c, err := embed.Start(ctx, embed.Config{Dir: dir, LastWord: d.writeCluster})
+	ahead := ahead(ts)
+	c, err := embed.Start(ctx, embed.Config{Dir: dir, Text: text, LastWord: writeCluster(dir, text), Each: func(_ string, c *node.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}})
 	ts.Check(err)
 	ts.Defer(c.Stop)
 	ts.Setenv("MILEPOST_CONFIG", filepath.Join(dir, "cluster.toml"))

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"sort"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -119,11 +118,11 @@ func (s *situation) onLog(r *record.Record) (index uint64, ok bool) {
 // would not. That all signers sign is taken for granted, and what other
 // members' histories say is not known here.
 func (s *situation) refused(p *record.Proposed) error {
-	at := verify.Place{Index: verify.MaxIndex, Time: time.Now().UnixMilli()}
+	at := verify.Place{Index: verify.MaxIndex, Time: clock().UnixMilli()}
 	return s.auth.Check(p.AsIfSigned(), at, func(_, _, _ []byte) bool { return true })
 }
 
 // apply goes on as if the record had been taken under this leaf hash.
 func (s *situation) apply(r *record.Record) {
-	s.auth.Apply(r, verify.Place{Index: verify.MaxIndex, Time: time.Now().UnixMilli()})
+	s.auth.Apply(r, verify.Place{Index: verify.MaxIndex, Time: clock().UnixMilli()})
 }
