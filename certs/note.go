@@ -60,12 +60,12 @@ func ParseNote(msg []byte, maxBytes, maxSigs int) (*Note, error) {
 		return bad("no blank line between text and signatures")
 	}
 	whole := string(msg)
-	text, sigs := whole[:split+1], whole[split+2:]
-	for i := 0; i < len(text); i++ {
-		if text[i] < 0x20 && text[i] != '\n' {
-			return bad("control character 0x%02x at byte %d", text[i], i)
+	for i := 0; i < len(whole); i++ {
+		if whole[i] < 0x20 && whole[i] != '\n' {
+			return bad("control character 0x%02x at byte %d", whole[i], i)
 		}
 	}
+	text, sigs := whole[:split+1], whole[split+2:]
 	n := &Note{Text: text}
 	for len(sigs) > 0 {
 		line, rest, ok := strings.Cut(sigs, "\n")

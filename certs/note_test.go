@@ -112,8 +112,9 @@ func TestParseNoteRefuses(t *testing.T) {
 		"loose bits":                    {strings.Replace(good, b64line, b64line[:len(b64line)-2]+string(b64line[len(b64line)-2]+1)+"=", 1), "note_form", "has bad base64"},
 		"no padding":                    {strings.Replace(good, "=\n", "\n", 1), "note_form", "has bad base64"},
 		"four bytes":                    {exampleText + "\n" + emDash + "a AAAAAA==\n", "note_form", "is too short"},
+		"a control character in a name": {"a\n\n" + emDash + "a\x14 AAAAAAA=\n", "note_form", "control character 0x14 at byte 8"},
 		"a carriage return":             {strings.Replace(good, "example", "\r", 1), "note_form", "control character 0x0d at byte 11"},
-		"a carriage return in base64":   {strings.Replace(good, "=\n", "=\r\n", 1)[1:], "note_form", "canonical form"},
+		"a carriage return in base64":   {strings.Replace(good, "=\n", "=\r\n", 1)[1:], "note_form", "control character 0x0d"},
 		"bad UTF-8":                     {strings.Replace(good, "example", "\xff", 1), "note_form", "not valid UTF-8"},
 		"a second signature":            {exampleText + "\n" + Sig{"a", 1, []byte{1}}.Line() + Sig{"b", 1, []byte{1}}.Line(), "note_form", "more than 1 signature lines"},
 		"a text that does not end":      {"example\x00\n" + "\n" + line, "note_form", "control character 0x00"},
@@ -160,6 +161,7 @@ func FuzzParseNote(f *testing.F) {
 	f.Add(signedNote(f, exampleText, s))
 	f.Add(signedNote(f, "one\n\ntwo\n", s, testSigner(f, "maker.example", 2)))
 	f.Add([]byte("\n\n" + emDash + "a AAAAAAA=\n"))
+	f.Add([]byte("\n\n" + emDash + "a\x14 AAAAAAA=\n"))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		n, err := ParseNote(msg, 1<<16, 16)
 		if err != nil {
