@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -94,72 +95,115 @@ var testRules = obj("calendars", []jcs.Value{obj("days_off", []string{"2026-12-2
 	"rights", []jcs.Value{obj("read", []string{"V"}, "type", "odometer.reading/1", "write", []string{"DLR"})},
 	"types", []string{"odometer.reading/1"}, "version", 1)
 
-// examples is one example of every type that has every field that it may
-// have. A new type is not tested before it has one here.
-var examples = map[string]struct {
-	subject string
+type example struct {
+	subject string // or several, with spaces between them
 	body    jcs.Value
 	also    []jcs.Value // other bodies that pass: without what may be absent
-}{
-	"log.genesis/1": {subject: Governance, body: obj(
+}
+
+// examples is an example of every type that has every field that it may
+// have: that of the definition, unless one stands here. A new type is tested
+// by being defined.
+var examples = map[string]example{}
+
+// After those of the definitions: their files come before those of tests.
+func init() {
+	for _, d := range Types() {
+		e := example{subject: defaultSubjects(d), also: alsoPass[d.Name]}
+		if e.body = fullBodies[d.Name]; e.body.Kind == 0 {
+			e.body = parsed(d.Example)
+		}
+		examples[d.Name] = e
+	}
+}
+
+func parsed(text string) jcs.Value {
+	v, err := jcs.ParseString(text, jcs.Limits{Bytes: MaxBytes, Depth: MaxDepth})
+	if err != nil {
+		panic(text + ": " + err.Error())
+	}
+	return v
+}
+
+func defaultSubjects(d *Type) string {
+	of := map[string]string{Governance: Governance, "member": "member/" + testAuthor, "notice": "notice/" + testAuthor,
+		"vehicle": "vehicle/" + testVIN, "workshop": "workshop/" + testVIN, "access": "access/" + testVIN}
+	if len(d.Subjects) == 2 {
+		return of["vehicle"] + " vehicle/" + exampleOther
+	}
+	return of[d.Subjects[0]]
+}
+
+// fullBodies are those of which the definition's example lacks a field that
+// would be out of the way there.
+var fullBodies = map[string]jcs.Value{
+	"log.genesis/1": obj(
 		"feature_level", 1, "founding", testFounding, "nodes", []jcs.Value{testNode("east"), testNode("west")},
 		"policy", []string{"# a policy"}, "pop", []string{testPop},
 		"predecessor", obj("origin", "milepost.example/old/"+strings.Repeat("0a", 20), "root", testHash, "size", 7), "prev", testHash,
-		"rules", testRules)},
-	"node.added/1": {subject: Governance, body: testNode("east").With("policy", jcs.Texts([]string{"# a policy"})).
-		With("pop", jcs.Texts([]string{testPop})).With("prev", jcs.Text(testHash))},
-	"member.admitted/1": {subject: "member/" + testAuthor, body: obj(
-		"admin_keys", []jcs.Value{obj("actor", "office", "key", testKey(testAuthor, "office").VKey()), obj("actor", "foreman", "key", testKey(testAuthor, "foreman").VKey())},
-		"calendar", "utc", "country", "FR", "documents_checked", []string{"register"}, "keys", []string{testKey(testAuthor, "workshop").VKey()},
-		"kind", []string{"DLR"}, "legal_name", "Garage de Lyon", "name", testAuthor, "pop", []string{testPop}, "prev", testHash, "tax_id", testB64,
-		"tls_keys", []string{testPin("member")}, "valid_from", "2026-01-01", "valid_to", "2027-01-01", "wmi", []string{"1N4", "VF1001"}, "zone", "Europe/Paris")},
-	"key.added/1": {subject: "member/" + testAuthor, body: obj("actor", "fitter", "device", obj("kind", "obd", "vehicle", testVIN),
-		"key", testKey(testAuthor, "spare").VKey(), "name", testAuthor, "pop", []string{testPop}, "prev", testHash, "use", "record"),
-		also: []jcs.Value{
-			obj("key", testPin("second"), "name", testAuthor, "pop", []string{testPop}, "prev", testHash, "use", "tls"),
-			obj("actor", "owner", "key", testKey(testAuthor, "owner").VKey(), "name", testAuthor, "pop", []string{testPop}, "use", "admin"),
-		}},
-	"key.revoked/1": {subject: "member/" + testAuthor, body: obj("key_id", "0123abcd", "name", testAuthor, "prev", testHash, "reason", "compromised", "since", "2026-05-04T08:00:00Z"),
-		also: []jcs.Value{obj("key_id", "0123abcd", "name", testAuthor, "prev", testHash, "reason", "lost")}},
-	"governors.changed/1": {subject: Governance, body: testFounding.With("nonce", jcs.Value{}).With("pop", jcs.Texts([]string{testPop})).With("prev", jcs.Text(testHash))},
-	"rules.published/1":   {subject: Governance, body: testRules.With("prev", jcs.Text(testHash))},
-	"node.changed/1": {subject: Governance, body: testNode("east").With("policy", jcs.Texts([]string{"# a policy"})).
-		With("pop", jcs.Texts([]string{testPop})).With("prev", jcs.Text(testHash))},
-	"node.removed/1":   {subject: Governance, body: obj("id", "east", "policy", []string{"# a policy"}, "prev", testHash, "reason", "left")},
-	"feature.raised/1": {subject: Governance, body: obj("level", 2, "prev", testHash)},
-	"log.closed/1":     {subject: Governance, body: obj("prev", testHash, "successor", "milepost.example/next/"+strings.Repeat("0a", 20))},
-	"member.changed/1": {subject: "member/" + testAuthor, body: obj(
-		"calendar", "utc", "country", "FR", "documents_checked", []string{"register"}, "kind", []string{"DLR", "PTI"}, "legal_name", "Garage de Lyon SA",
-		"name", testAuthor, "prev", testHash, "tax_id", testB64, "valid_from", "2026-01-01", "valid_to", "2027-01-01", "wmi", []string{"1N4"}, "zone", "Europe/Paris"),
-		also: []jcs.Value{obj("name", testAuthor, "zone", "UTC"), obj("name", testAuthor, "valid_from", "2026-01-01", "valid_to", "2026-01-01")}},
-	"member.suspended/1":  {subject: "member/" + testAuthor, body: obj("name", testAuthor, "prev", testHash, "reason", "unpaid")},
-	"member.reinstated/1": {subject: "member/" + testAuthor, body: obj("name", testAuthor, "prev", testHash)},
-	"role.granted/1":      {subject: "member/" + testAuthor, body: obj("actor", "fitter", "name", testAuthor, "prev", testHash, "role", "technician")},
-	"role.revoked/1":      {subject: "member/" + testAuthor, body: obj("actor", "fitter", "name", testAuthor, "prev", testHash, "role", "technician")},
-	"access.granted/1": {subject: "access/" + testVIN, body: obj("basis", "ownership_papers", "documents_checked", []string{"registration"}, "expires", "2026-06-03T08:00:00Z",
-		"from", "2020-01-01", "grantee", obj("secret_sha256", testHash), "purpose", "purchase", "reading_ref", testHash, "to", "2026-12-31", "types", []string{"odometer.reading/1"}),
-		also: []jcs.Value{
-			obj("basis", "presence", "expires", "2026-06-03T08:00:00Z", "grantee", obj("member", "inspect.example"), "purpose", "inspection", "reading_ref", testHash, "types", "all"),
-			obj("basis", "order_of_court", "expires", "2026-06-03T08:00:00Z", "from", "2020-01-01", "grantee", obj("member", "inspect.example"), "purpose", "court", "to", "2020-01-01", "types", "all"),
-		}},
-	"access.revoked/1": {subject: "access/" + testVIN, body: obj("grant", testHash)},
-	"access.used/1": {subject: "access/" + testVIN, body: obj("authentication", "grant_link", "grant", testHash, "size", 4711, "types", "all"),
-		also: []jcs.Value{obj("authentication", "tls", "grant", testHash, "size", 1, "types", []string{"odometer.reading/1", "service.visit/1"})}},
-	"vehicle.created/1": {subject: "vehicle/" + testVIN, body: obj("body", "hatchback", "country", "JP", "first_registration", "2013-05-01", "fuel", "electric",
-		"imported", true, "make", "Nissan", "model", "Leaf", "model_year", 2013, "odometer_digits", 6, "odometer_unit", "SMI"),
-		also: []jcs.Value{obj("imported", false, "make", "Nissan", "model", "Leaf")}},
-	"odometer.reading/1": {subject: "vehicle/" + testVIN, body: obj("confirmed", []string{"sentinel"}, "ecu_km", 31449, "precision", "exact", "purpose", "service_in",
+		"rules", testRules),
+	"rules.published/1": testRules.With("prev", jcs.Text(testHash)),
+	"odometer.reading/1": obj("confirmed", []string{"sentinel"}, "ecu_km", 31449, "precision", "exact", "purpose", "service_in",
 		"result", "read", "source", "visual", "unit", "KMT", "value", 31450),
-		also: []jcs.Value{
-			obj("purpose", "sale", "result", "unreadable", "source", "visual"),
-			obj("purpose", "sale", "result", "no_odometer", "source", "visual", "ecu_km", 5),
-			obj("confirmed", []string{"lower", "sentinel"}, "precision", "exact", "purpose", "delivery", "result", "read", "source", "visual", "unit", "KMT", "value", 1),
-		}},
-	"service.visit/1": {subject: "vehicle/" + testVIN, body: obj("lines", []jcs.Value{obj("campaign", "R1", "cause", "worn", "complaint", "noise", "correction", "replaced",
-		"cost", testB64, "hours_100", 150, "op_code", "BR-1", "parts", []jcs.Value{obj("no", "41060-3NA0A", "quantity_100", 200)}, "pay", "customer", "work_type", "brakes")},
-		"next_service", obj("date", "2027-05-04", "km", 45000), "odometer_work", false, "opened_at", "2026-05-04T08:00:00+02:00", "order_no", "A-1001",
-		"reading_in", testHash, "reading_out", zeros64, "service_type", "maintenance"),
-		also: []jcs.Value{obj("lines", []jcs.Value{obj("pay", "warranty", "work_type", "brakes")}, "odometer_work", true, "order_no", "A", "reading_in", testHash, "service_type", "other")}},
+}
+
+var alsoPass = map[string][]jcs.Value{
+	"key.added/1": {
+		obj("key", testPin("second"), "name", testAuthor, "pop", []string{testPop}, "prev", testHash, "use", "tls"),
+		obj("actor", "owner", "key", testKey(testAuthor, "owner").VKey(), "name", testAuthor, "pop", []string{testPop}, "use", "admin"),
+	},
+	"key.revoked/1":    {obj("key_id", "0123abcd", "name", testAuthor, "prev", testHash, "reason", "lost")},
+	"member.changed/1": {obj("name", testAuthor, "zone", "UTC"), obj("name", testAuthor, "valid_from", "2026-01-01", "valid_to", "2026-01-01")},
+	"access.granted/1": {
+		obj("basis", "presence", "expires", "2026-06-03T08:00:00Z", "grantee", obj("member", "inspect.example"), "purpose", "inspection", "reading_ref", testHash, "types", "all"),
+		obj("basis", "order_of_court", "expires", "2026-06-03T08:00:00Z", "from", "2020-01-01", "grantee", obj("member", "inspect.example"), "purpose", "court", "to", "2020-01-01", "types", "all"),
+	},
+	"access.used/1":     {obj("authentication", "tls", "grant", testHash, "size", 1, "types", []string{"odometer.reading/1", "service.visit/1"})},
+	"vehicle.created/1": {obj("imported", false, "make", "Nissan", "model", "Leaf")},
+	"odometer.reading/1": {
+		obj("purpose", "sale", "result", "unreadable", "source", "visual"),
+		obj("purpose", "sale", "result", "no_odometer", "source", "visual", "ecu_km", 5),
+		obj("confirmed", []string{"lower", "sentinel"}, "precision", "exact", "purpose", "delivery", "result", "read", "source", "visual", "unit", "SMI", "value", 1),
+	},
+	"odometer.replaced/1": {obj("after_ref", testHash, "kind", "cluster_swapped")},
+	"service.visit/1":     {obj("lines", []jcs.Value{obj("pay", "warranty", "work_type", "brakes")}, "odometer_work", true, "opened_at", "2026-05-04T10:12:59+02:00", "order_no", "A", "reading_in", testHash, "service_type", "other")},
+	"inspection.result/1": {obj("passed", false, "reading_ref", testHash, "test_no", "T-1")},
+	"part.fitted/1":       {obj("no", "41060", "origin", "unknown", "quantity_100", 50)},
+	"software.updated/1":  {obj("after", "2", "ecu", "VCM", "method", "ota")},
+	"diagnostic.scan/1":   {obj("source", "telematics", "tool", "box"), obj("dtcs", tenCodes(), "source", "workshop", "tool", "x")},
+	"modification.declared/1": {
+		obj("by", "dealer", "description", "a tow bar", "kind", "tow_bar"),
+		obj("by", "dealer", "description", "smaller wheels", "kind", "tyres", "odometer_effect_permille", 31),
+	},
+	"evidence.external/1": {obj("issued", "2026-05-04", "issuer", "x", "kind", "service_book", "trust", "claimed")},
+	"document.issued/1":   {obj("as_of", 0, "digest", testHash)},
+	"outage.declared/1":   {obj("from", "2026-05-04T08:00:00Z", "reason", "power_cut")},
+	"personal.erased/1":   {obj("basis", "request", "fields", []string{"owner", "plate"}, "record", testHash)},
+	"correction.requested/1": {
+		obj("claim", obj(), "field", "vehicle", "for", "owner", "noticed_by", "owner", "reason", "wrong_vehicle", "target", testHash),
+		obj("claim", obj(), "field", "value", "for", "self", "noticed_by", "author", "reason", "duplicate", "target", testHash),
+		obj("claim", obj("unit", "SMI"), "field", "unit", "for", "self", "noticed_by", "author", "reason", "unit_mixed", "target", testHash),
+		obj("claim", obj("event_time", "2026-05-03T10:00:00Z"), "field", "event_time", "for", "self", "noticed_by", "author", "reason", "wrong_date", "target", testHash),
+		obj("claim", obj("value", 31450), "field", "value", "for", "self", "noticed_by", "author", "reason", "other", "target", testHash),
+	},
+	"correction.decided/1": {
+		obj("case", testHash, "outcome", "rejected", "prev", testHash, "reasons", "no proof", "rules", 1),
+		obj("case", testHash, "outcome", "accepted", "prev", testHash, "reasons", "entered twice", "rules", 1),
+	},
+	"dispute.opened/1":   {obj("arbitrator", "arbiter.example", "claim", "work_not_done", "for", "self", "remedy", "x", "targets", []string{testHash, exampleHashB})},
+	"dispute.answered/1": {obj("case", testHash, "position", "no_knowledge", "prev", testHash)},
+	"dispute.decided/1": {obj("case", testHash, "findings", []jcs.Value{
+		obj("finding", "actual", "target", testHash), obj("finding", "actual", "target", exampleHashB),
+		obj("effective", obj("value", 5), "finding", "not_actual", "target", zeros64), obj("finding", "undetermined", "target", strings.Repeat("1", 64)),
+	}, "prev", testHash, "reasons", "x")},
+	"case.withdrawn/1": {obj("case", testHash, "prev", testHash)},
+}
+
+func tenCodes() (codes []jcs.Value) {
+	for i := range 10 {
+		codes = append(codes, obj("code", fmt.Sprintf("P000%d", i), "status", "pending"))
+	}
+	return codes
 }
 
 // testEnvelope is a whole record's JSON, with every field that it may have.
@@ -167,7 +211,7 @@ func testEnvelope(typ, subject string, body jcs.Value) jcs.Value {
 	return obj("actor", "fitter.1", "attachments", []jcs.Value{obj("bytes", 1000, "digest", testB64, "kind", "photo", "media_type", "image/jpeg", "salted", true)},
 		"author", testAuthor, "body", body, "captured_time", "2026-05-04T08:20:11Z", "event_precision", "minute", "event_time", "2026-05-04T10:12:00+02:00",
 		"id", testID, "origin", testOrigin, "personal", []jcs.Value{obj("commitment", testB64, "field", "plate")}, "refs", []string{testHash},
-		"subjects", []string{subject}, "type", typ)
+		"subjects", strings.Fields(subject), "type", typ)
 }
 
 func exampleOf(typ string) jcs.Value {
@@ -188,25 +232,53 @@ func noteOf(envelope jcs.Value) []byte {
 
 func TestEveryTypeHasAnExampleThatPasses(t *testing.T) {
 	t.Parallel()
-	for _, d := range Types() {
-		e, ok := examples[d.Name]
-		if !ok {
-			t.Errorf("%s has no example", d.Name)
-			continue
+	for name := range alsoPass {
+		if Lookup(name) == nil {
+			t.Errorf("%s is not a type", name)
 		}
-		for i, body := range append([]jcs.Value{e.body}, e.also...) {
+	}
+	for _, d := range Types() {
+		e := examples[d.Name]
+		for i, body := range append([]jcs.Value{parsed(d.Example), e.body}, e.also...) {
 			note := noteOf(testEnvelope(d.Name, e.subject, body))
 			r, err := Open(note)
 			if err != nil {
 				t.Errorf("%s, example %d: %v", d.Name, i, err)
 				continue
 			}
-			if r.Def != d || r.Type != d.Name || !bytes.Equal(r.Note, note) || !r.Lists(e.subject) || r.Lists("vehicle/none") || r.ID != testID {
+			first, _, _ := strings.Cut(e.subject, " ")
+			if r.Def != d || r.Type != d.Name || !bytes.Equal(r.Note, note) || !r.Lists(first) || r.Lists("vehicle/none") || r.ID != testID {
 				t.Errorf("%s came back as %+v", d.Name, r)
 			}
 		}
-		if d.Sentence == "" || len(d.Writers) == 0 || d.ReadClass() == "" {
+		if d.Sentence == "" || len(d.Writers) == 0 || d.ReadClass() == "" || (d.Rule != nil) != (d.Demands != "") ||
+			d.Say == nil || d.Fresh == "" {
 			t.Errorf("the definition of %s is not complete", d.Name)
+		}
+		everyPlace(d, func(p place) {
+			if p.field != nil && p.field.Means == "" {
+				t.Errorf("%s: nothing says what %s means", d.Name, p.at)
+			}
+		})
+	}
+}
+
+// An example that is signed is what the log takes.
+func TestExamplesCanBeSigned(t *testing.T) {
+	t.Parallel()
+	for _, d := range Types() {
+		draft := Draft{Author: testAuthor, Body: parsed(d.Example), Captured: "2026-05-04T08:20:11Z", EventTime: "2026-05-04T10:12:00+02:00", ID: testID,
+			Origin: testOrigin, Precision: "minute", Subjects: strings.Fields(examples[d.Name].subject), Type: d.Name}
+		if d.Papers {
+			draft.More = []jcs.Field{{Name: "attachments", Value: testEnvelope(d.Name, "x", obj()).Get("attachments")}}
+		}
+		text, err := draft.Text()
+		if err != nil {
+			t.Errorf("%s: %v", d.Name, err)
+			continue
+		}
+		if _, err := Sign(text, testKey(testAuthor, "workshop")); err != nil {
+			t.Errorf("%s: %v", d.Name, err)
 		}
 	}
 }

@@ -1,14 +1,11 @@
 package record
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
@@ -17,20 +14,26 @@ import (
 
 // Kind is the shape of a field: what a definition is made of. A kind checks
 // a value and says which field is wrong and why; at is the value's place in
-// the object around it.
+// the object around it. It says itself in words and as a JSON Schema.
 type Kind interface {
 	check(v jcs.Value, at string) error
+	words() string
+	schema() jcs.Value
 }
+
+// Missing is what an error says of a field that is needed and absent.
+const Missing = "this field is missing"
 
 // Field is one field of an object's definition.
 type Field struct {
 	Name     string
 	Kind     Kind
 	Optional bool
+	Means    string // what it says, for a person
 }
 
-func need(name string, k Kind) Field { return Field{name, k, false} }
-func may(name string, k Kind) Field  { return Field{name, k, true} }
+func need(name string, k Kind, means string) Field { return Field{name, k, false, means} }
+func may(name string, k Kind, means string) Field  { return Field{name, k, true, means} }
 
 func badField(at, format string, args ...any) error {
 	return fault.New("field", at, fmt.Sprintf(format, args...))
@@ -51,7 +54,8 @@ func (o Object) check(v jcs.Value, at string) error {
 		return err
 	}
 	known := 0
-	for _, f := range o {
+	for i := range o {
+		f := &o[i]
 		fv := v.Get(f.Name)
 		switch {
 		case fv.Kind != 0:
@@ -60,7 +64,7 @@ func (o Object) check(v jcs.Value, at string) error {
 				return inside(at, err)
 			}
 		case !f.Optional:
-			return badField(join(at, f.Name), "this field is missing")
+			return badField(join(at, f.Name), Missing)
 		}
 	}
 	if known < len(v.Obj) {
@@ -105,6 +109,8 @@ func join(at, name string) string {
 	}
 	return at + "." + name
 }
+
+func indexed(at string, i int) string { return at + "[" + strconv.Itoa(i) + "]" }
 
 // inside puts the place of a list or an object before that of what is wrong
 // in it. Places are put together only here: nearly every record is in order.
@@ -167,7 +173,7 @@ func (l List) check(v jcs.Value, at string) error {
 	}
 	for i, e := range v.List {
 		if err := l.Of.check(e, ""); err != nil {
-			return inside(fmt.Sprintf("%s[%d]", at, i), err)
+			return inside(indexed(at, i), err)
 		}
 	}
 	return nil
@@ -242,8 +248,11 @@ func (e Enum) check(v jcs.Value, at string) error {
 
 // Form is text that a rule recognises.
 type Form struct {
-	What string // as the error names it
-	Ok   func(string) bool
+	What    string // as the error names it
+	Pattern string // regular expression that all such text matches, as JSON Schema has them
+	Ok      func(string) bool
+	Max     int    // bytes, where Pattern sets no bound; else 0
+	Format  string // as JSON Schema names it, if it has a name there
 }
 
 func (f Form) check(v jcs.Value, at string) error {
@@ -302,92 +311,4 @@ func (Pin) check(v jcs.Value, at string) error {
 		return fault.New(fault.Code(err), at, err.Error())
 	}
 	return nil
-}
-
-var (
-	codeForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
-	idForm   = regexp.MustCompile(`^[0-9a-f]{8}$`)
-	actForm  = regexp.MustCompile(`^[a-z0-9._-]{1,32}$`)
-	wmiForm  = regexp.MustCompile(`^[A-HJ-NPR-Z0-9]{3}([A-HJ-NPR-Z0-9]{3})?$`)
-	landForm = regexp.MustCompile(`^[A-Z]{2}$`)
-	zoneForm = regexp.MustCompile(`^[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}$`)
-	hostForm = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\]):([1-9][0-9]{0,4})$`)
-)
-
-func matches(what string, re *regexp.Regexp) Form { return Form{what, re.MatchString} }
-
-var (
-	code      = matches("a code (a-z, 0-9 and _, at most 32)", codeForm)
-	typeName  = Form{"a record type such as odometer.reading/1", isTypeName}
-	hexHash   = Form{"a hash of 64 lower-case hexadecimal digits", func(s string) bool { return len(s) == 64 && isHex(s) }}
-	keyID     = matches("a key ID of 8 lower-case hexadecimal digits", idForm)
-	actorID   = matches("an actor (a-z, 0-9, ., _ and -, at most 32)", actForm)
-	wmi       = matches("a world manufacturer identifier of 3 or 6 characters", wmiForm)
-	country   = matches("a country code of two capital letters", landForm)
-	zoneName  = matches("a time zone name such as Europe/Paris", zoneForm)
-	hostPort  = Form{"a host and port such as node.example:7400", isHostPort}
-	name      = Form{"a name such as dealer.example/lyon", certs.ValidName}
-	digest    = Form{"base64 of 32 bytes", func(s string) bool { return isBase64(s, 32, 32) }}
-	proof     = Form{"base64 of an Ed25519 or ML-DSA-44 signature", func(s string) bool { return isBase64(s, 64, 64) || isBase64(s, 2420, 2420) }}
-	nonce     = Form{"base64 of 16 bytes", func(s string) bool { return isBase64(s, 16, 16) }}
-	dayForm   = Form{"a date such as 2026-05-04", isDate}
-	timeForm  = Form{"a time such as 2026-05-04T10:12:00+02:00", func(s string) bool { _, err := ParseTime(s); return err == nil }}
-	utcForm   = Form{"a time in UTC such as 2026-05-04T08:12:00Z", func(s string) bool { _, err := ParseUTC(s); return err == nil }}
-	uuidForm  = Form{"a UUIDv7 in lower case", func(s string) bool { return CheckUUIDv7(s) == nil }}
-	vinForm   = Form{"a VIN of 17 characters", func(s string) bool { _, err := ParseVIN(s); return err == nil }}
-	recordKey = VKey{certs.Ed25519}
-)
-
-// isTypeName is [a-z]+ "." [a-z_]+ "/" [1-9][0-9]? of at most 64 bytes. This
-// and isHex are no regular expressions because they look at every record.
-func isTypeName(s string) bool {
-	noun, rest, _ := strings.Cut(s, ".")
-	verb, version, _ := strings.Cut(rest, "/")
-	if len(s) > 64 || noun == "" || verb == "" || version == "" || len(version) > 2 || version[0] == '0' {
-		return false
-	}
-	for i := range len(noun) {
-		if noun[i] < 'a' || noun[i] > 'z' {
-			return false
-		}
-	}
-	for i := range len(verb) {
-		if (verb[i] < 'a' || verb[i] > 'z') && verb[i] != '_' {
-			return false
-		}
-	}
-	for i := range len(version) {
-		if version[i] < '0' || version[i] > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-func isHex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-func isBase64(s string, min, max int) bool {
-	raw, err := base64.StdEncoding.Strict().DecodeString(s)
-	return err == nil && len(raw) >= min && len(raw) <= max && base64.StdEncoding.EncodeToString(raw) == s
-}
-
-func isDate(s string) bool {
-	t, err := time.Parse(time.DateOnly, s)
-	return err == nil && t.Format(time.DateOnly) == s && t.Year() >= 1900 && t.Year() <= 2999
-}
-
-func isHostPort(s string) bool {
-	m := hostForm.FindStringSubmatch(s)
-	if m == nil {
-		return false
-	}
-	port, err := strconv.Atoi(m[2])
-	return err == nil && port <= 65535
 }

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,22 +52,28 @@ type Record struct {
 }
 
 var envelope = Object{
-	may("actor", actorID),
+	may("actor", actorID, "the person or device that the signing key is bound to; present exactly if it is bound to one"),
 	may("attachments", listOf(Object{
-		need("bytes", Whole{1, 1 << 40}), need("digest", digest), need("kind", code),
-		need("media_type", Text{64}), need("salted", YesNo{}),
-	}, 32)),
-	need("author", name),
-	need("body", anyObject{}),
-	need("captured_time", utcForm),
-	need("event_precision", Enum{"date", "minute", "second"}),
-	need("event_time", timeForm),
-	need("id", uuidForm),
-	need("origin", Form{"the origin of a log", validOrigin}),
-	may("personal", listOf(Object{need("commitment", digest), need("field", code)}, 32)),
-	may("refs", listOf(hexHash, 32)),
-	need("subjects", listOf(Text{120}, MaxSubjects)),
-	need("type", typeName),
+		need("bytes", Whole{1, 1 << 40}, "its size"),
+		need("digest", digest, "SHA-256 of it, or with salted a commitment to it"),
+		need("kind", code, "what it is, such as photo, invoice or claim"),
+		need("media_type", Text{64}, "such as image/jpeg"),
+		need("salted", YesNo{}, "whether the digest is a commitment"),
+	}, 32), "documents that are kept elsewhere"),
+	need("author", name, "the member that makes the record: the key name of the first signature"),
+	need("body", anyObject{}, "what the type records"),
+	need("captured_time", utcForm, "when it was signed, by the author's clock"),
+	need("event_precision", Enum{"date", "minute", "second"}, "how precise event_time is"),
+	need("event_time", timeForm, "when it happened, in the offset of the place"),
+	need("id", uuidForm, "chosen by the author, once for each of its records"),
+	need("origin", logOrigin, "the log that the record is for"),
+	may("personal", listOf(Object{
+		need("commitment", digest, "HMAC-SHA-256 of the value under a key that is kept elsewhere"),
+		need("field", code, "which datum it is"),
+	}, 32), "commitments to personal data that are kept elsewhere"),
+	may("refs", listOf(hexHash, 32), "leaf hashes of other records"),
+	need("subjects", listOf(Text{120}, MaxSubjects), "the histories that it belongs to, sorted"),
+	need("type", typeName, "the record's type"),
 }
 
 type anyObject struct{}
@@ -100,6 +107,10 @@ func Open(msg []byte) (*Record, error) {
 		return nil, fault.New("author", "author", fmt.Sprintf("the record is by %s, the signature by %s", r.Author, n.Sigs[0].Name))
 	case len(n.Sigs) > 1 && r.Def != nil && !r.Def.Governed():
 		return nil, fault.New("signatures", "", fmt.Sprintf("%s carries exactly one signature, this note has %d", r.Type, len(n.Sigs)))
+	}
+	if r.Def != nil && r.Def.Papers && !r.Envelope.Has("attachments") {
+		return nil, fault.New("field", "attachments", r.Type+" comes with an attachment at least").
+			WithHint("add it to the draft with `milepost attach add`, then sign")
 	}
 	for i, s := range n.Sigs {
 		if i > 0 && n.Sigs[i-1].Name >= s.Name {
@@ -187,7 +198,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// Subject returns the record's subject of a class, or "".
+// Subject returns the record's first subject of a class, or "". Only
+// record.reattributed may have two.
 func (r *Record) Subject(class string) string {
 	for _, s := range r.Subjects {
 		if c, _, _ := strings.Cut(s, "/"); c == class {
@@ -198,15 +210,43 @@ func (r *Record) Subject(class string) string {
 }
 
 // Vehicle returns the subject vehicle/... of the vehicle that the record is
-// about, whichever of its histories it stands in, or "".
+// about, whichever of its histories it stands in, or "". Of a record about
+// two, which reattributes a reading, it is the one that the reading was
+// entered for: the case is about that one, and so are all references.
 func (r *Record) Vehicle() string {
-	for _, s := range r.Subjects {
-		switch class, rest, _ := strings.Cut(s, "/"); class {
-		case "vehicle":
-			return s
-		case "workshop", "access":
-			return VehicleSubject(rest)
+	var to string
+	if len(r.Subjects) > 1 {
+		if v := r.Body.Get("to_vehicle"); v.Kind != 0 {
+			to = VehicleSubject(v.Str)
 		}
+	}
+	for _, s := range r.Subjects {
+		if v := vehicleOf(s); v != "" && v != to {
+			return v
+		}
+	}
+	return ""
+}
+
+// Vehicles lists the subjects vehicle/... of all vehicles that the record is
+// about: none, one, or the two of record.reattributed.
+func (r *Record) Vehicles() (all []string) {
+	for _, s := range r.Subjects {
+		if v := vehicleOf(s); v != "" && !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// vehicleOf returns the subject vehicle/... of the vehicle that one of its
+// histories is about, "" if it is none.
+func vehicleOf(subject string) string {
+	switch class, rest, _ := strings.Cut(subject, "/"); class {
+	case "vehicle":
+		return subject
+	case "workshop", "access":
+		return VehicleSubject(rest)
 	}
 	return ""
 }

@@ -53,7 +53,7 @@ func TestReferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Reference{{"body.reading_in", "odometer.reading/1", testHash}, {"body.reading_out", "odometer.reading/1", zeros64}}
+	want := []Reference{{"body.reading_in", "odometer.reading/1", testHash}, {"body.reading_out", "odometer.reading/1", exampleHashB}}
 	if got := r.References(); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("%+v", got)
 	}

@@ -88,8 +88,8 @@ func TestADraftIsCheckedAsOpenWould(t *testing.T) {
 
 // Whatever Open takes is canonical, and says the same when opened again.
 func FuzzOpen(f *testing.F) {
-	for _, typ := range []string{"odometer.reading/1", "service.visit/1", "key.revoked/1", "vehicle.created/1"} {
-		f.Add(noteOf(exampleOf(typ)))
+	for _, d := range Types() {
+		f.Add(noteOf(exampleOf(d.Name)))
 	}
 	f.Add(noteOf(testEnvelope("vehicle.painted/1", "vehicle/"+testVIN, obj())))
 	f.Fuzz(func(t *testing.T, note []byte) {
@@ -110,5 +110,11 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 		r.References()
+		if r.Def == nil {
+			return
+		}
+		if what, _ := r.Def.Say(r.Body); what == "" || r.Vehicle() == "" && r.Def.ReadClass() == "V" {
+			t.Fatalf("%s says %q of %q", r.Type, what, r.Vehicle())
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record/jcs"
 )
 
 // Governance is the subject of the log's own history.
@@ -16,6 +17,9 @@ func VehicleSubject(vin string) string { return "vehicle/" + vin }
 
 // MemberSubject returns the subject of a member's history.
 func MemberSubject(name string) string { return "member/" + name }
+
+// NoticeSubject returns the subject of a member's notices.
+func NoticeSubject(name string) string { return "notice/" + name }
 
 var (
 	shortForm    = regexp.MustCompile(`^[A-Z0-9-]{3,16}$`)
@@ -65,4 +69,30 @@ func ParseVehicle(s string) (string, error) {
 		return "", err
 	}
 	return VehicleSubject(s), nil
+}
+
+// SubjectsOf names the histories that a record of the type belongs to, from
+// its body, its author, and the vehicle, a subject vehicle/..., that it is
+// about; "" if none is known. Where the type has alternatives it is the first.
+func (t *Type) SubjectsOf(body jcs.Value, author, vehicle string) (subjects []string, err error) {
+	for i, class := range t.Subjects {
+		switch class {
+		case Governance:
+			subjects = append(subjects, class)
+		case "member":
+			subjects = append(subjects, MemberSubject(body.Get(t.Owner).Str))
+		case "notice":
+			subjects = append(subjects, NoticeSubject(author))
+		default:
+			if vehicle == "" {
+				return nil, fault.New("subject", "", t.Name+" is about a vehicle, and none is named")
+			}
+			if to := body.Get("to_vehicle"); i > 0 && to.Kind != 0 {
+				subjects = append(subjects, VehicleSubject(to.Str))
+			} else if i == 0 {
+				subjects = append(subjects, class+strings.TrimPrefix(vehicle, "vehicle"))
+			}
+		}
+	}
+	return subjects, nil
 }

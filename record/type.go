@@ -16,18 +16,26 @@ type Type struct {
 	Name     string
 	Sentence string   // what it records, for a person
 	Subjects []string // class of each of its subjects, sorted
-	Writers  []string // v1 of the rules: kinds of member, KIND:role, DEV, NODE, any, GOV, admin
-	Fresh    string   // how soon it is expected on the log
-	Body     Object
+	// Or holds other sets of classes that it may have instead.
+	Or      [][]string
+	Writers []string // v1 of the rules: kinds of member, KIND:role, DEV, NODE, any, GOV, admin
+	Fresh   string   // how soon it is expected on the log
+	Body    Object
 	// Say tells in a few words what a body records, and the mileage that it
 	// gives, "" if none; nil: Sentence says all.
 	Say func(body jcs.Value) (what, mileage string)
-	// Rule checks what no single field can; nil if there is nothing.
-	Rule func(r *Record) error
+	// Rule checks what no single field can; nil if there is nothing. Demands
+	// says what, for a person.
+	Rule    func(r *Record) error
+	Demands string
 	// Case names the kind of case that records of the type belong to, "any"
 	// for those that serve every kind; "" for none. The room verify runs cases.
 	Case string
-	// Example is a body of the type, canonical JSON.
+	// Papers demands an attachment at least, of signed records: a draft gets
+	// its attachments after it is written.
+	Papers bool
+	// Example is a body of the type, canonical JSON; with every field, unless
+	// some exclude each other.
 	Example string
 	// Owner is the field of the body that names the member or governor whose
 	// history the record is in; "" for none.
@@ -42,14 +50,6 @@ const (
 	WriterNode      = "NODE"  // a member that runs a node
 	WriterAny       = "any"   // any member
 )
-
-// ReadClass is the class of who may read a type, that of its first subject:
-// V, W, A, O, C, N or G.
-func (t *Type) ReadClass() string {
-	return map[string]string{
-		"vehicle": "V", "workshop": "W", "access": "A", "member": "O", "campaign": "C", "notice": "N", Governance: "G",
-	}[t.Subjects[0]]
-}
 
 // Governed reports whether the type may carry several signatures.
 func (t *Type) Governed() bool {
@@ -72,8 +72,8 @@ func (t *Type) check(r *Record) error {
 		classes = append(classes, c)
 	}
 	slices.Sort(classes)
-	if !slices.Equal(classes, t.Subjects) {
-		return badField("subjects", "%s belongs to exactly: %s", t.Name, strings.Join(t.Subjects, ", "))
+	if !t.takes(classes) {
+		return badField("subjects", "%s belongs to exactly: %s", t.Name, t.SubjectWords())
 	}
 	if err := t.Body.check(r.Body, "body"); err != nil {
 		return err
@@ -83,10 +83,39 @@ func (t *Type) check(r *Record) error {
 			return badField("subjects", "the body names %s, so the subject is %s", r.Body.Get(t.Owner).Str, want)
 		}
 	}
+	if classes[0] == "notice" {
+		if want := NoticeSubject(r.Author); r.Subjects[0] != want {
+			return badField("subjects", "a notice is its author's, so the subject is %s", want)
+		}
+	}
 	if t.Rule != nil {
 		return t.Rule(r)
 	}
 	return nil
+}
+
+// takes reports whether a record of the type may have subjects of these
+// classes, sorted.
+func (t *Type) takes(classes []string) bool {
+	if slices.Equal(classes, t.Subjects) {
+		return true
+	}
+	for _, or := range t.Or {
+		if slices.Equal(classes, or) {
+			return true
+		}
+	}
+	return false
+}
+
+// SubjectWords says which classes of subjects the type has: "vehicle", or
+// "vehicle; or workshop".
+func (t *Type) SubjectWords() string {
+	s := strings.Join(t.Subjects, ", ")
+	for _, or := range t.Or {
+		s += "; or " + strings.Join(or, ", ")
+	}
+	return s
 }
 
 // Reference is a field of a record that names an earlier record of the same
@@ -156,28 +185,4 @@ func ErrUnknownType(name string) error {
 	}
 	return fault.New("unknown_type", "type", fmt.Sprintf("%q is not a known record type", name)).
 		WithHint("known types: " + strings.Join(known, ", "))
-}
-
-// Value reads a field of a body as a person types it: text as it is, and
-// everything else as JSON.
-func (t *Type) Value(field, text string) (jcs.Value, error) {
-	for _, f := range t.Body {
-		if f.Name != field {
-			continue
-		}
-		kind := f.Kind
-		if o, ok := kind.(OrAll); ok && text != All {
-			kind = o.Of
-		}
-		switch kind.(type) {
-		case Whole, YesNo, List, Object, Map, OneOf:
-			v, err := jcs.Read([]byte(text))
-			if err != nil {
-				return v, fault.New(fault.Code(err), "body."+field, err.Error())
-			}
-			return v, nil
-		}
-		return jcs.Text(text), jcs.CheckText(text)
-	}
-	return jcs.Value{}, badField("body."+field, "there is no such field here; known are %s", t.Body.names())
 }

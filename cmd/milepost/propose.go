@@ -60,21 +60,12 @@ func governedType(name string) (*record.Type, error) {
 		WithHint("types are " + strings.Join(governedTypes(), ", ") + "; ordinary records are made with `milepost record new`")
 }
 
-// fields reads FIELD=VALUE arguments; a list of plain texts may be a,b,c.
+// fields reads FIELD=VALUE arguments into a body.
 func fields(def *record.Type, body jcs.Value, args []string) (jcs.Value, error) {
 	for _, a := range args {
 		name, text, ok := strings.Cut(a, "=")
 		if !ok {
 			return body, fault.New("usage", a, "a field is given as NAME=VALUE")
-		}
-		for _, f := range def.Body {
-			if _, list := f.Kind.(record.List); list && f.Name == name && !strings.HasPrefix(text, "[") {
-				quoted := strings.Split(text, ",")
-				for i, q := range quoted {
-					quoted[i] = string(jcs.Text(q).Bytes())
-				}
-				text = "[" + strings.Join(quoted, ",") + "]"
-			}
 		}
 		v, err := def.Value(name, text)
 		if err != nil {

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
-	"github.com/milepost-log/milepost/record/jcs"
 	"github.com/milepost-log/milepost/verify/render"
 )
 
@@ -22,20 +19,7 @@ func recordCommand() *cli.Command {
 	return &cli.Command{
 		Name: "record", Usage: "make, sign, submit, import and show records",
 		Subcommands: []*cli.Command{
-			{
-				Name: "new", Usage: "write a draft of a record, unsigned", ArgsUsage: "TYPE [FIELD=VALUE...]",
-				Description: "For example: milepost record new odometer.reading/1 --as dealer.example/lyon --vehicle VIN\n" +
-					"  value=84210 unit=KMT precision=exact purpose=service_in result=read source=visual\n" +
-					"A value that is no plain text is given as JSON: lines='[{\"pay\":\"customer\",\"work_type\":\"oil\"}]'.",
-				Flags: []cli.Flag{
-					configFlag, dirFlag, asFlag, outFlag,
-					&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
-					&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
-					&cli.StringFlag{Name: "time", Usage: "when it happened: a `TIME` with offset such as 2026-05-04T10:12:00+02:00, or a date; now if not given"},
-					&cli.StringFlag{Name: "body", Usage: "the whole body as JSON from `FILE`"},
-				},
-				Action: newRecord,
-			},
+			recordNewCommand(),
 			{
 				Name: "sign", Usage: "sign a draft", ArgsUsage: "DRAFT", Flags: []cli.Flag{configFlag, dirFlag, asFlag, keyFlag, outFlag},
 				Action: signRecord,
@@ -44,12 +28,14 @@ func recordCommand() *cli.Command {
 				Name: "submit", Usage: "send signed records to a node and wait until they are acknowledged", ArgsUsage: "RECORD...",
 				Flags: clientFlags(jsonFlag), Action: submitRecords,
 			},
+			recordCheckCommand(),
 			importCommand(keyFlag),
 			{
 				Name: "show", Usage: "show a record: a file, or the leaf hash of one on the log", ArgsUsage: "FILE|HASH",
 				Flags:  clientFlags(jsonFlag, &cli.BoolFlag{Name: "raw", Usage: "the record's bytes as they are"}, &cli.BoolFlag{Name: "receipt", Usage: "the receipt of a record on the log: a C2SP tlog-proof"}),
 				Action: showRecord,
 			},
+			recordTypesCommand(), recordExampleCommand(), recordSchemaCommand(), recordDocsCommand(),
 		},
 	}
 }
@@ -61,116 +47,6 @@ func originOf(cl *node.Cluster) (string, error) {
 		return "", err
 	}
 	return f.Origin, nil
-}
-
-func newRecord(c *cli.Context) error {
-	args, err := operands(c, 1, -1, "a type and its fields")
-	if err != nil {
-		return err
-	}
-	def := record.Lookup(args[0])
-	if def == nil {
-		return record.ErrUnknownType(args[0])
-	}
-	cl, err := loadCluster(c)
-	if err != nil {
-		return err
-	}
-	origin, err := originOf(cl)
-	if err != nil {
-		return err
-	}
-	if c.String("as") == "" {
-		return fault.New("usage", "--as", "who makes the record?").WithHint("add --as NAME; members are " + strings.Join(memberNames(cl), ", "))
-	}
-	body := jcs.Make()
-	if path := c.String("body"); path != "" {
-		data, err := readCapped(path, record.MaxBytes)
-		if err != nil {
-			return err
-		}
-		if body, err = jcs.Read(data); err != nil {
-			return fault.New("json_form", path, err.Error())
-		}
-	}
-	for _, a := range args[1:] {
-		name, text, ok := strings.Cut(a, "=")
-		if !ok {
-			return fault.New("usage", a, "a field is given as NAME=VALUE")
-		}
-		v, err := def.Value(name, text)
-		if err != nil {
-			return err
-		}
-		body = body.With(name, v)
-	}
-	now := time.Now()
-	d := record.Draft{Author: c.String("as"), Body: body, Captured: record.FormatUTC(now), Origin: origin, Type: def.Name}
-	if d.EventTime, d.Precision, err = eventTime(c.String("time"), now, cl, d.Author); err != nil {
-		return err
-	}
-	if d.ID, err = record.NewUUIDv7(now, rand.Reader); err != nil {
-		return err
-	}
-	d.Actor = c.String("actor")
-	if d.Subjects, err = subjectsOf(def, body, c.String("vehicle")); err != nil {
-		return err
-	}
-	text, err := d.Text()
-	if err != nil {
-		return err
-	}
-	return write(c, c.String("o"), []byte(text))
-}
-
-// subjectsOf names the histories that a record of this type belongs to.
-func subjectsOf(def *record.Type, body jcs.Value, vin string) (subjects []string, err error) {
-	for _, class := range def.Subjects {
-		switch class {
-		case record.Governance:
-			subjects = append(subjects, class)
-		case "member":
-			subjects = append(subjects, record.MemberSubject(body.Get(def.Owner).Str))
-		case "vehicle", "workshop", "access":
-			if vin == "" {
-				return nil, fault.New("usage", "--vehicle", "which vehicle?").WithHint("add --vehicle VIN")
-			}
-			s, err := record.ParseVehicle(vin)
-			if err != nil {
-				return nil, err
-			}
-			subjects = append(subjects, class+strings.TrimPrefix(s, "vehicle"))
-		default:
-			return nil, fault.New("usage", def.Name, "records of the class "+class+" can't be drafted here yet")
-		}
-	}
-	return subjects, nil
-}
-
-// eventTime reads --time; a bare date is midnight in the member's zone.
-func eventTime(s string, now time.Time, cl *node.Cluster, member string) (text, precision string, err error) {
-	zone := time.UTC
-	for _, m := range cl.Members {
-		if m.Name == member {
-			if z, err := time.LoadLocation(m.Zone); err == nil {
-				zone = z
-			}
-		}
-	}
-	if s == "" {
-		return record.FormatTime(now.In(zone)), "second", nil
-	}
-	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
-		return record.FormatTime(t), "date", nil
-	}
-	t, err := record.ParseTime(s)
-	if err != nil {
-		return "", "", fault.New("usage", "--time", err.Error())
-	}
-	if t.Second() == 0 {
-		return s, "minute", nil
-	}
-	return s, "second", nil
 }
 
 func signRecord(c *cli.Context) error {
@@ -206,21 +82,15 @@ func submitRecords(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var notes [][]byte
-	for _, path := range args {
-		note, err := readCapped(path, record.MaxBytes)
-		if err != nil {
-			return err
-		}
-		if _, err := record.Open(note); err != nil {
-			return fault.New(fault.Code(err), path, err.Error()).WithHint(fault.Hint(err))
-		}
-		notes = append(notes, note)
+	notes, err := readNotes(args)
+	if err != nil {
+		return err
 	}
 	s, err := dial(c, true)
 	if err != nil {
 		return err
 	}
+	warn(c, s.client, notes, args)
 	ans, err := submit(c, s.client, notes)
 	if err != nil {
 		return err

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
+)
+
+func recordNewCommand() *cli.Command {
+	return &cli.Command{
+		Name: "new", Usage: "write a draft of a record, unsigned", ArgsUsage: "TYPE [FIELD=VALUE...]",
+		Description: "For example: milepost record new odometer.reading/1 --as dealer.example/lyon --vehicle VIN\n" +
+			"  value=84210 unit=KMT precision=exact purpose=service_in result=read source=visual\n" +
+			"A list of plain texts is given as a,b,c, and what is no plain text as JSON:\n" +
+			"  lines='[{\"pay\":\"customer\",\"work_type\":\"oil\"}]'\n" +
+			"At a terminal, what is missing or wrong is asked for. `milepost record types TYPE` tells the fields of a type,\n" +
+			"`milepost record example TYPE` prints a body to begin from.",
+		Flags: []cli.Flag{
+			configFlag, dirFlag, asFlag, outFlag,
+			&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
+			&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
+			&cli.StringFlag{Name: "time", Usage: "when it happened: a `TIME` with offset such as 2026-05-04T10:12:00+02:00, or a date; now if not given"},
+			&cli.StringFlag{Name: "body", Usage: "the whole body as JSON from `FILE`"},
+			&cli.StringSliceFlag{Name: "ref", Usage: "the leaf `HASH` of another record that it relies on; may be given again"},
+			&cli.StringSliceFlag{Name: "subject", Usage: "a `HISTORY` that it belongs to, such as workshop/VIN, where the type leaves a choice; may be given again"},
+			&cli.StringSliceFlag{Name: "personal", Usage: "personal data as `FIELD=VALUE`: the record gets a commitment to it; may be given again"},
+			&cli.StringFlag{Name: "opening", Usage: "with --personal: keep the values and the keys of the commitments in `FILE`; that of -o with .opening if not given"},
+		},
+		Action: newRecord,
+	}
+}
+
+// newDraft is a record in the making.
+type newDraft struct {
+	def      *record.Type
+	draft    record.Draft
+	vehicle  string   // subject vehicle/..., "" if none was named
+	subjects []string // as given
+}
+
+// recordType finds a type by its name, of which /1 may be left out.
+func recordType(name string) (*record.Type, error) {
+	if !strings.Contains(name, "/") {
+		name += "/1"
+	}
+	if t := record.Lookup(name); t != nil {
+		return t, nil
+	}
+	return nil, record.ErrUnknownType(name)
+}
+
+func newRecord(c *cli.Context) error {
+	args, err := operands(c, 1, -1, "a type and its fields")
+	if err != nil {
+		return err
+	}
+	def, err := recordType(args[0])
+	if err != nil {
+		return err
+	}
+	cl, err := loadCluster(c)
+	if err != nil {
+		return err
+	}
+	ask := terminal(c)
+	author, err := ask.flag(c.String("as"), "--as", "which member makes the record? Members are "+strings.Join(memberNames(cl), ", "))
+	if err != nil {
+		return err
+	}
+	n := &newDraft{def: def, subjects: c.StringSlice("subject")}
+	if n.draft, err = emptyDraft(c, cl, def, author); err != nil {
+		return err
+	}
+	if n.draft.Body, err = bodyOf(c); err != nil {
+		return err
+	}
+	if n.draft.Body, err = fields(def, n.draft.Body, args[1:]); err != nil {
+		return err
+	}
+	openings, err := n.commit(c.StringSlice("personal"))
+	if err != nil {
+		return err
+	}
+	if n.needsVehicle() {
+		vin, err := ask.flag(c.String("vehicle"), "--vehicle", "which vehicle? Its VIN, or short/NUMBER of an old-timer")
+		if err != nil {
+			return err
+		}
+		if n.vehicle, err = record.ParseVehicle(vin); err != nil {
+			return fault.New(fault.Code(err), "--vehicle", err.Error()).WithHint(fault.Hint(err))
+		}
+	}
+	text, err := n.complete(ask)
+	if err != nil {
+		return err
+	}
+	if text, err = record.Commit(text, openings...); err != nil {
+		return err
+	}
+	if err := keepOpenings(c, openings); err != nil {
+		return err
+	}
+	return write(c, c.String("o"), []byte(text))
+}
+
+// emptyDraft is a draft without a body, from the flags and the founding file.
+func emptyDraft(c *cli.Context, cl *node.Cluster, def *record.Type, author string) (d record.Draft, err error) {
+	now := clock()
+	d = record.Draft{Author: author, Actor: c.String("actor"), Captured: record.FormatUTC(now), Type: def.Name}
+	if d.Origin, err = originOf(cl); err != nil {
+		return d, err
+	}
+	if d.EventTime, d.Precision, err = eventTime(c.String("time"), now, cl, author); err != nil {
+		return d, err
+	}
+	if refs := c.StringSlice("ref"); len(refs) > 0 {
+		d.More = append(d.More, jcs.Field{Name: "refs", Value: jcs.Texts(refs)})
+	}
+	d.ID, err = record.NewUUIDv7(now, rand.Reader)
+	return d, err
+}
+
+// bodyOf reads the body of --body; without it it is empty.
+func bodyOf(c *cli.Context) (jcs.Value, error) {
+	path := c.String("body")
+	if path == "" {
+		return jcs.Make(), nil
+	}
+	data, err := readCapped(path, record.MaxBytes)
+	if err != nil {
+		return jcs.Value{}, err
+	}
+	body, err := jcs.Read(data)
+	if err == nil && body.Kind != jcs.Object {
+		err = errors.New("the body is an object")
+	}
+	if err != nil {
+		return jcs.Value{}, fault.New("json_form", path, err.Error())
+	}
+	return body, nil
+}
+
+// commit makes commitments to personal data, each given as FIELD=VALUE. Those
+// that are fields of the body go there now, the others into the text.
+func (n *newDraft) commit(given []string) (openings []record.Opening, err error) {
+	for _, g := range given {
+		name, value, ok := strings.Cut(g, "=")
+		if !ok || value == "" {
+			return nil, fault.New("usage", "--personal", "personal data is given as FIELD=VALUE")
+		}
+		key, err := record.NewCommitmentKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		o := record.NewOpening(key, n.draft.ID, name, value)
+		openings = append(openings, o)
+		if n.def.Field(name) != nil {
+			n.draft.Body = n.draft.Body.With(name, jcs.Text(o.Commitment))
+		}
+	}
+	return openings, nil
+}
+
+// keepOpenings writes what opens the commitments, before the draft that has
+// them: without it nobody could ever open them.
+func keepOpenings(c *cli.Context, openings []record.Opening) error {
+	at := c.String("opening")
+	switch {
+	case len(openings) == 0:
+		return nil
+	case at == "" && (c.String("o") == "" || c.String("o") == "-"):
+		return fault.New("usage", "--opening", "where are the openings to be kept?").WithHint("add --opening FILE, or write the draft to a file with -o")
+	case at == "":
+		at = c.String("o") + openingSuffix
+	}
+	return addOpenings(at, openings...)
+}
+
+func (n *newDraft) needsVehicle() bool {
+	if len(n.subjects) > 0 {
+		return false
+	}
+	_, err := n.def.SubjectsOf(n.draft.Body, n.draft.Author, "")
+	return err != nil
+}
+
+// text writes the draft, or says what is wrong with it.
+func (n *newDraft) text() (text string, err error) {
+	n.draft.Subjects = n.subjects
+	if len(n.subjects) == 0 {
+		if n.draft.Subjects, err = n.def.SubjectsOf(n.draft.Body, n.draft.Author, n.vehicle); err != nil {
+			return "", err
+		}
+	}
+	return n.draft.Text()
+}
+
+// eventTime reads --time; a bare date is midnight in the member's zone.
+func eventTime(s string, now time.Time, cl *node.Cluster, member string) (text, precision string, err error) {
+	zone := time.UTC
+	for _, m := range cl.Members {
+		if m.Name == member {
+			if z, err := time.LoadLocation(m.Zone); err == nil {
+				zone = z
+			}
+		}
+	}
+	if s == "" {
+		return record.FormatTime(now.In(zone)), "second", nil
+	}
+	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+		return record.FormatTime(t), "date", nil
+	}
+	t, err := record.ParseTime(s)
+	if err != nil {
+		return "", "", fault.New("usage", "--time", err.Error())
+	}
+	if t.Second() == 0 {
+		return s, "minute", nil
+	}
+	return s, "second", nil
+}
+
+// hinted adds to an error that names a field what the field takes.
+func (n *newDraft) hinted(err error) error {
+	p := locate(n.def, where(err))
+	if p == nil || fault.Hint(err) != "" {
+		return err
+	}
+	var e *fault.Error
+	errors.As(err, &e)
+	return e.WithHint(fmt.Sprintf("%s: %s; it takes %s", p.name(), p.field.Means, p.field.Words()))
+}
