@@ -4,10 +4,10 @@ BIN    := bin/milepost
 FUZZTIME ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fuzz bench wasm clean
+.PHONY: help build demo test race lint fuzz bench judgement wasm clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/milepost
 	@$(GO) build -trimpath -o $(BIN) ./cmd/milepost
@@ -38,6 +38,9 @@ fuzz: ## run every fuzz target for FUZZTIME each
 
 bench: build ## measure what this machine can carry; GROW=1 for growth to a million records
 	@./$(BIN) bench $(if $(GROW),--grow)
+
+judgement: ## what the mileage judgement makes of errors put into real readings
+	@$(GO) run ./verify/judge/trial
 
 clean: ## remove what was built and the demo
 	@rm -rf bin demo

@@ -1,5 +1,11 @@
 package log
 
+import (
+	"fmt"
+
+	"github.com/milepost-log/milepost/verify"
+)
+
 // Find returns the log index of a leaf with the given hash, those of this
 // transaction included.
 func (tx *Tx) Find(hash [32]byte) (index uint64, found bool, err error) {
@@ -15,6 +21,23 @@ func (tx *Tx) Find(hash [32]byte) (index uint64, found bool, err error) {
 		}
 	}
 	return 0, false, nil
+}
+
+// Entry returns the leaf hash and the log time of a leaf, as Last does.
+func (tx *Tx) Entry(index uint64) (verify.Entry, error) {
+	switch err := tx.check(); {
+	case err != nil:
+		return verify.Entry{}, err
+	case index < tx.state.size:
+		entries, err := tx.b.entries([]uint64{index})
+		if err != nil {
+			return verify.Entry{}, err
+		}
+		return entries[0], nil
+	case index < tx.size():
+		return tx.unsealed(int(index - tx.state.size)), nil
+	}
+	return verify.Entry{}, outside(fmt.Sprintf("leaf %d", index), tx.size())
 }
 
 // Size returns the number of leaves, those of this transaction included: the

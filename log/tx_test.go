@@ -51,12 +51,19 @@ func TestTxSeesItself(t *testing.T) {
 			t.Errorf("find of leaf %d: %d %v %v", i, got, ok, err)
 		}
 	}
+	for _, want := range h {
+		if e, err := tx.Entry(want.Index); e != want || err != nil {
+			t.Errorf("entry %d: %v %v, want %v", want.Index, e, err, want)
+		}
+	}
 	if tx.Size() != index+1 || tx.SealTime() != 100 {
 		t.Errorf("size %d, seal time %d", tx.Size(), tx.SealTime())
 	}
 	_, err = tx.Leaf(index + 1)
 	wantCode(t, "a leaf beyond the tree", err, "not_in_tree")
 	_, err = tx.LeafHash(index + 1)
+	wantCode(t, "a leaf beyond the tree", err, "not_in_tree")
+	_, err = tx.Entry(index + 1)
 	wantCode(t, "a leaf beyond the tree", err, "not_in_tree")
 	if w.log.View() != nil {
 		t.Error("others see what is not committed")

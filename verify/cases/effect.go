@@ -12,19 +12,19 @@ const (
 // Effect is what a decision that is in force makes of a reading. The record
 // itself never changes: what was entered stays beside what counts.
 type Effect struct {
-	Target string // leaf hash of the odometer.reading, hex; "" when admitted
-	By     string // leaf hash of the record that decided, hex
-	Case   string // id of the case, hex
-	Index  uint64 // log index of By
-	Kind   string
-	Reason string // of Excluded: not_actual, duplicate or wrong_vehicle
+	Target string `json:"target,omitempty"` // leaf hash of the odometer.reading, hex; "" when admitted
+	By     string `json:"by"`               // leaf hash of the record that decided, hex
+	Case   string `json:"case"`             // id of the case, hex
+	Index  uint64 `json:"index"`            // log index of By
+	Kind   string `json:"kind"`
+	Reason string `json:"reason,omitempty"` // of Excluded: not_actual, duplicate or wrong_vehicle
 
 	// What counts, of Replaced only what differs; of Admitted all.
-	Value     *int64
-	Unit      string // KMT or SMI
-	Precision string // of Admitted: exact, rounded_10 ...
-	EventTime string // with offset
+	Value     *int64 `json:"value,omitempty"`
+	Unit      string `json:"unit,omitempty"`       // KMT or SMI
+	Precision string `json:"precision,omitempty"`  // of Admitted: exact, rounded_10 ...
+	EventTime string `json:"event_time,omitempty"` // with offset
 
-	Author string // of Admitted: who decided
-	Note   string // of Reattributed to this vehicle: the target's note, verbatim
+	Author string `json:"author,omitempty"` // of Admitted: who decided
+	Note   string `json:"note,omitempty"`   // of Reattributed to this vehicle: the target's note, verbatim
 }

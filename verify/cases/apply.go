@@ -1,0 +1,254 @@
+package cases
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
+)
+
+// move is one record on its way into a case.
+type move struct {
+	s       Store
+	r       *record.Record
+	f       *Facts
+	vehicle string // subject
+	hash    string // of r, hex
+	def     *Case
+	c       *State // as it will be
+	opening bool
+	touched map[string]*Standing
+}
+
+// Apply takes a record into the case that it opens or belongs to; a record
+// that belongs to none changes nothing. A refused record changes nothing
+// either: case_unknown, case_moved, case_state, case_author, case_needs,
+// case_open, case_repeated, no_change, window_closed, case_full.
+//
+// Where the facts are partial, what cannot be decided is let through and said
+// in f.Doubts.
+func Apply(s Store, r *record.Record, f *Facts) error {
+	if r.Def == nil || r.Def.Case == "" {
+		return nil
+	}
+	m := &move{s: s, r: r, f: f, hash: hex.EncodeToString(r.Hash[:]), vehicle: r.Vehicle(), touched: map[string]*Standing{}}
+	if m.def = Lookup(r.Def.Case); m.def != nil && m.def.opens(r.Type) {
+		return m.open()
+	}
+	return m.follow()
+}
+
+// open begins a case.
+func (m *move) open() error {
+	b := m.r.Body
+	m.opening = true
+	m.c = &State{
+		ID: m.hash, Kind: m.def.Name, Subject: m.vehicle, Opener: m.f.Author, For: b.Get("for").Str, Index: m.f.Index, Time: m.f.Time,
+		Calendar: m.f.Calendar, Zone: m.f.Zone, Says: "", Arbitrator: b.Get("arbitrator").Str,
+	}
+	if claim := b.Get("claim"); b.Has("field") {
+		m.c.Claim = &Claim{Field: b.Get("field").Str, Reason: b.Get("reason").Str, Counts: countsOf(claim)}
+	} else {
+		m.c.Says = claim.Str
+	}
+	if err := m.targets(); err != nil {
+		return err
+	}
+	switch first := m.c.Targets; {
+	case len(first) == 1 && m.hidden():
+		m.c.Unclear = true // who may bring what next hangs on the target
+	case len(first) > 0 && m.f.gap(first[0].Index):
+		m.f.doubt("records are withheld before it that may have decided about the same")
+	}
+	return m.step()
+}
+
+// follow takes a later record into its case.
+func (m *move) follow() error {
+	id := m.r.Body.Get("case").Str
+	for _, v := range vehicles(m.r) {
+		if c := m.s.Case(v, id); c != nil && m.r.Lists(c.Subject) {
+			m.vehicle, m.c = v, c
+		}
+	}
+	if m.c == nil {
+		for _, subject := range m.r.Subjects {
+			if m.f.Find(subject, id).Hidden {
+				return m.unseen()
+			}
+		}
+		return fault.New("case_unknown", "body.case", id+" opened no case of this vehicle")
+	}
+	if m.def = Lookup(m.c.Kind); m.r.Def.Case != Any && m.r.Def.Case != m.c.Kind {
+		return fault.New("case_state", "type", fmt.Sprintf("the case is a %s, to which no %s belongs", m.c.Kind, m.r.Type))
+	}
+	if prev := m.r.Body.Get("prev").Str; prev != m.c.Last {
+		if !m.f.Find(m.c.Subject, prev).Hidden {
+			return fault.New("case_moved", "body.prev", "the newest record of the case is "+m.c.Last).
+				WithHint("look at what came in between, and sign anew with that as prev")
+		}
+		m.c.Unclear = true
+	}
+	switch {
+	case m.c.Unclear:
+		m.f.doubt("a record of its case is withheld")
+	case m.f.gap(m.c.LastIndex):
+		m.f.doubt("records are withheld before it that may belong to its case")
+	}
+	return m.step()
+}
+
+// vehicles lists the vehicles that a record is about, by their subjects.
+func vehicles(r *record.Record) []string {
+	var all []string
+	for _, s := range r.Subjects {
+		class, rest, _ := strings.Cut(s, "/")
+		if v := record.VehicleSubject(rest); (class == "vehicle" || class == "workshop" || class == "access") && !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// step finds the transition, checks who and what, and takes it.
+func (m *move) step() error {
+	st, err := m.find()
+	if err != nil {
+		return err
+	}
+	if err := m.who(st); err != nil {
+		return err
+	}
+	for need := range strings.FieldsSeq(st.Needs) {
+		name, arg, _ := strings.Cut(need, ":")
+		if err := needs[name](m, arg); err != nil {
+			return err
+		}
+	}
+	from := m.c.State
+	if st.To != "" {
+		m.c.State = st.To
+	}
+	m.clocks(from)
+	if err := m.def.settle(m); err != nil {
+		return err
+	}
+	there, err := m.arrive()
+	if err != nil {
+		return err
+	}
+	m.c.Last, m.c.LastIndex = m.hash, m.f.Index
+	// Nothing is refused from here on.
+	m.s.SetCase(m.vehicle, m.c)
+	for _, t := range m.touched {
+		m.s.SetTarget(m.vehicle, t)
+	}
+	if there != nil {
+		m.s.SetTarget(m.newVehicle(), there)
+	}
+	return nil
+}
+
+// unseen takes in a record of a case of which nothing is shown. That a
+// reading was given to this vehicle is told all the same; who may say so is
+// known from the vehicle that it comes from.
+func (m *move) unseen() error {
+	m.f.doubt("the record that opened its case is not shown")
+	if m.r.Type != reattributed {
+		return nil
+	}
+	m.def = correction
+	for _, v := range vehicles(m.r) {
+		if v != m.newVehicle() {
+			m.vehicle = v
+		}
+	}
+	if !m.is("maker:support|ARB:arbitrator") {
+		return m.refuseAuthor(&Step{On: m.r.Type}, "it is for: maker:support, ARB:arbitrator")
+	}
+	there, err := m.arrive()
+	if err == nil && there != nil {
+		m.s.SetTarget(m.newVehicle(), there)
+	}
+	return err
+}
+
+// find is the first step from where the case is, for this event.
+func (m *move) find() (*Step, error) {
+	event := m.r.Type + ":" + m.r.Body.Get("outcome").Str
+	var takes []string
+	for i := range m.def.Steps {
+		st := &m.def.Steps[i]
+		// In a case with hidden records any state may have been reached.
+		if (st.From == "") != m.opening || !among(st.From, m.c.State) && !m.c.Unclear {
+			continue
+		}
+		if (st.On == m.r.Type || st.On == event) && (st.If == "" || conditions[st.If](m)) {
+			return st, nil
+		}
+		if !slices.Contains(takes, st.On) {
+			takes = append(takes, st.On)
+		}
+	}
+	e := fault.New("case_state", "type", fmt.Sprintf("the %s is %s: it takes no %s", m.def.Name, m.def.States[m.c.State], strings.TrimSuffix(event, ":")))
+	if len(takes) == 0 {
+		return nil, e.WithHint("the case is closed; a new one may be opened")
+	}
+	return nil, e.WithHint("it takes: " + strings.Join(takes, ", "))
+}
+
+// clocks ends those that the step leaves and sets those that it enters.
+func (m *move) clocks(from string) {
+	for _, def := range m.def.Clocks {
+		was, is := from != "" && among(def.In, from), among(def.In, m.c.State)
+		switch {
+		case was && !is:
+			for i := range m.c.Clocks {
+				if t := &m.c.Clocks[i]; t.Name == def.Name && t.Met == 0 {
+					t.Met = m.f.Time
+				}
+			}
+		case is && !was:
+			m.c.Clocks = append(m.c.Clocks, m.set(def))
+		}
+	}
+}
+
+func (m *move) set(def Clock) ClockTime {
+	days := calendar(m.f.Calendars, m.c.Calendar, m.c.Zone)
+	due := func(bound string) int64 {
+		return days.Due(m.f.Time, m.f.bound(m.def.Name+"_"+def.Name+"_"+bound), def.Working)
+	}
+	t := ClockTime{Name: def.Name, Set: m.f.Time, Window: def.Window, Rules: m.f.Rules}
+	if def.Window {
+		t.Target = due("window")
+	} else {
+		t.Target, t.Breach = due("target"), due("breach")
+	}
+	return t
+}
+
+// clock is the newest of a name; nil if there is none.
+func (c *State) clock(name string) *ClockTime {
+	for i := len(c.Clocks) - 1; i >= 0; i-- {
+		if c.Clocks[i].Name == name {
+			return &c.Clocks[i]
+		}
+	}
+	return nil
+}
+
+// standing is that of a target, to be kept with the case.
+func (m *move) standing(hash string) *Standing {
+	t := m.touched[hash]
+	if t == nil {
+		if t = m.s.Target(m.vehicle, hash); t == nil {
+			t = &Standing{Hash: hash}
+		}
+		m.touched[hash] = t
+	}
+	return t
+}

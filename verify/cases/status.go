@@ -1,0 +1,170 @@
+package cases
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Status tells how a case stands at a time.
+type Status struct {
+	Case    string `json:"case"` // id, hex
+	Kind    string `json:"kind"`
+	State   string `json:"state"` // as in the table of the kind
+	Words   string `json:"words"` // the same for a person
+	Open    bool   `json:"open"`  // something may still come of it
+	Unclear bool   `json:"unclear,omitempty"`
+
+	Subject    string        `json:"subject"`
+	Index      uint64        `json:"index"`  // log index of the record that opened it
+	Opened     int64         `json:"opened"` // its log time, ms
+	By         Party         `json:"by"`
+	For        string        `json:"for,omitempty"`
+	Claim      *Claim        `json:"claim,omitempty"` // of a correction
+	Says       string        `json:"says,omitempty"`  // of a dispute
+	Arbitrator string        `json:"arbitrator,omitempty"`
+	Targets    []string      `json:"targets"` // leaf hashes, hex
+	Answered   []Party       `json:"answered,omitempty"`
+	Decisions  []Decision    `json:"decisions,omitempty"`
+	Clocks     []ClockStatus `json:"clocks,omitempty"`
+	// Lost counts the opener's disputes about this vehicle, this one too, that
+	// it withdrew or in which nothing was found to be otherwise than recorded.
+	Lost int `json:"lost,omitempty"`
+}
+
+// ClockStatus tells how a deadline or a window stands at a time. All times
+// are in ms since 1970 UTC, 0 for never.
+type ClockStatus struct {
+	Name   string `json:"name"`
+	Window bool   `json:"window,omitempty"` // ends a right; the rest are deadlines
+	Set    int64  `json:"set"`
+	Target int64  `json:"target"`           // last ms in time
+	Breach int64  `json:"breach,omitempty"` // last ms before the breach; of deadlines
+	Met    int64  `json:"met,omitempty"`    // when what it waited for came
+	// Overdue is since when what it waits for was, or is, late.
+	Overdue  int64 `json:"overdue,omitempty"`
+	Breached bool  `json:"breached,omitempty"`
+	Over     bool  `json:"over,omitempty"` // of a window: it has closed
+	Rules    int64 `json:"rules"`          // version that its bounds are from
+}
+
+// Statuses lists the cases of a vehicle in the order of the log, as they
+// stand at a time (ms) that is not before the newest record.
+func Statuses(b Book, vehicle string, asOf int64) []Status {
+	lost := map[string]int{}
+	var all []Status
+	for _, c := range inOrder(b, vehicle) {
+		if c.lost() {
+			lost[c.Opener.Member]++
+		}
+	}
+	for _, c := range inOrder(b, vehicle) {
+		def := Lookup(c.Kind)
+		s := Status{
+			Case: c.ID, Kind: c.Kind, State: c.StateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
+			By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
+		}
+		s.Words, s.Open = def.States[s.State], !def.closed(s.State)
+		if c.Kind == dispute.Name {
+			s.Lost = lost[c.Opener.Member]
+		}
+		for _, t := range c.Targets {
+			s.Targets = append(s.Targets, t.Hash)
+		}
+		for _, t := range c.Clocks {
+			s.Clocks = append(s.Clocks, t.at(asOf))
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func (t *ClockTime) at(asOf int64) ClockStatus {
+	s := ClockStatus{Name: t.Name, Window: t.Window, Set: t.Set, Target: t.Target, Breach: t.Breach, Met: t.Met, Rules: t.Rules}
+	end := asOf
+	if t.Met != 0 {
+		end = t.Met
+	}
+	switch {
+	case t.Window:
+		s.Over = asOf > t.Target
+	case end > t.Target:
+		s.Overdue, s.Breached = t.Target+1, end > t.Breach
+	}
+	return s
+}
+
+// StateAt is the state of a case at a time (ms): a decision that nobody has
+// appealed in time is final without a record that says so.
+func (c *State) StateAt(asOf int64) string {
+	if t := c.clock("appeal"); c.State == "decided" && t != nil && asOf > t.Target {
+		return "final"
+	}
+	return c.State
+}
+
+// lost reports whether a dispute came to nothing.
+func (c *State) lost() bool {
+	if c.Kind != dispute.Name {
+		return false
+	}
+	if c.State == "withdrawn" {
+		return true
+	}
+	d := c.inForce()
+	if d == nil || c.State == "appealed" {
+		return false
+	}
+	for _, finding := range d.Finding {
+		if finding == "not_actual" {
+			return false
+		}
+	}
+	return true
+}
+
+// inForce is the decision of a dispute whose findings count.
+func (c *State) inForce() *Decision {
+	for i := len(c.Decisions) - 1; i >= 0; i-- {
+		if c.Decisions[i].Outcome != "upheld" {
+			return &c.Decisions[i]
+		}
+	}
+	return nil
+}
+
+// Disputed lists the readings under a dispute that is open at a time (ms)
+// not before the newest record: leaf hashes, hex, sorted.
+func Disputed(b Book, vehicle string, asOf int64) []string {
+	var all []string
+	for _, c := range b.Cases(vehicle) {
+		switch c.StateAt(asOf) {
+		case "opened", "answered", "appealed":
+			for _, t := range c.Targets {
+				if t.Reading != "" {
+					all = append(all, t.Reading)
+				}
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Effects lists what the decisions in force make of a vehicle's readings, in
+// the log order of the deciding records.
+func Effects(b Book, vehicle string) []Effect {
+	var all []Effect
+	for _, t := range b.Targets(vehicle) {
+		all = append(all, t.net()...)
+	}
+	slices.SortStableFunc(all, func(x, y Effect) int {
+		return cmp.Or(cmp.Compare(x.Index, y.Index), cmp.Compare(x.Target, y.Target), cmp.Compare(x.Kind, y.Kind))
+	})
+	return all
+}
+
+func inOrder(b Book, vehicle string) []*State {
+	all := b.Cases(vehicle)
+	slices.SortFunc(all, func(x, y *State) int { return cmp.Compare(x.Index, y.Index) })
+	return all
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// data is where the readings are that are not part of the project.
+const data = "../../../../shared/data"
+
+// cars are all series; with -short only those that are part of the project.
+func cars(t *testing.T) []series {
+	t.Helper()
+	dir := data
+	if testing.Short() {
+		dir = t.TempDir()
+	}
+	cars, source, err := load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cars) != 8 {
+		t.Fatalf("%d cars", len(cars))
+	}
+	if strings.Contains(source, "generated") {
+		t.Log(source)
+	}
+	if testing.Short() {
+		cars = cars[3:]
+	}
+	return cars
+}
+
+// No break in any series as it is, whatever the tolerance.
+func TestHonestSeries(t *testing.T) {
+	t.Parallel()
+	cars := cars(t)
+	for _, r := range honest(cars) {
+		if r.breaks != 0 || !testing.Short() && r.readings != 629+9 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Every slip that contradicts another reading is named or listed, nearly all
+// are named, with the truth among the suggestions; and no honest reading is.
+func TestTypos(t *testing.T) {
+	t.Parallel()
+	sum := tally{name: "all"}
+	for _, r := range typos(variants(cars(t))) {
+		sum.add(r)
+		if r.injected == 0 || r.silent+r.visible != r.injected || r.named+r.listed+r.missed != r.visible {
+			t.Errorf("the figures don't add up: %+v", r)
+		}
+	}
+	check(t, sum)
+	if sum.named*100 < sum.visible*85 {
+		t.Errorf("%d of %d are named", sum.named, sum.visible)
+	}
+	if sum.repaired*100 < sum.named*95 {
+		t.Errorf("the truth is offered for %d of %d", sum.repaired, sum.named)
+	}
+}
+
+// Another car's reading is named or listed.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	check(t, strangers(variants(cars(t)), 500))
+}
+
+func check(t *testing.T, r tally) {
+	t.Helper()
+	if r.wrong != 0 || r.missed != 0 || r.visible == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A counter turned back: both sides are listed, and nobody who read it right
+// before is named.
+func TestRollbacks(t *testing.T) {
+	t.Parallel()
+	r := rollbacks(variants(cars(t)))
+	if r.cuts == 0 || r.namedHonest != 0 || r.sustained*100 < r.cuts*80 || r.silent+r.sustained+r.bothSides+r.namedLow != r.cuts {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestTheTable(t *testing.T) {
+	t.Parallel()
+	few, err := quoted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := table(&out, few, "those of the project"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"those of the project", "two digits swapped", "another car's reading", "turned back"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"2020-01-01 5", "car A KMT\n2020-13-01 5", "car A KMT\n2020-01-01 x"} {
+		if cars, err := parse(text); err == nil {
+			t.Errorf("%q: %s", text, fmt.Sprint(cars))
+		}
+	}
+}
