@@ -102,6 +102,19 @@ func (n *Node) openVehicle(r *http.Request, c caller, h *head, subject string) (
 	return rd, n.stranger(c, reader, err)
 }
 
+// open says whether the reader may have one more of the vehicle's histories,
+// workshop/ or access/, in a file.
+func (rd *reading) open(subject string) (err error) {
+	class := verify.ClassAccess
+	if strings.HasPrefix(subject, "workshop/") {
+		class = verify.ClassWorkshop
+	}
+	var by *verify.Grant
+	rd.n.state.withAuthority(func(a *verify.Authority) { by, err = a.MayOpen(rd.reader, rd.on, class, rd.n.now()) })
+	rd.note(by, "")
+	return err
+}
+
 // stranger puts a plainer refusal in the place of another for whoever comes
 // with neither a member's key nor a grant.
 func (n *Node) stranger(c caller, reader verify.Reader, err error) error {

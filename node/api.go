@@ -75,6 +75,7 @@ func (n *Node) routes() http.Handler {
 		})
 	}
 	handle("POST /v1/records", members, n.postRecords)
+	handle("POST /v1/records/check", members, n.postCheck)
 	handle("GET /v1/records/{hash}", public, n.getRecord) // by class and grant
 	handle("GET /v1/records/{hash}/receipt", public, n.getReceipt)
 	handle("GET /v1/vehicles/{vin}", public, n.getVehicle) // by class and grant

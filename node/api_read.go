@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/cases"
 )
 
 // sizeHeader says at which tree size an answer was made: reads are local.
@@ -136,6 +138,39 @@ type HistoryAnswer struct {
 	Subject string         `json:"subject"`
 	Size    uint64         `json:"size"` // tree size that it is complete up to
 	Entries []HistoryEntry `json:"entries"`
+	// What the meaning of the history follows from beside the records; nil
+	// where this reader may not see all of them.
+	Known *KnownAnswer `json:"known,omitempty"`
+}
+
+// KnownAnswer is what a node adds to a history, so that a reader who holds no
+// proof can work out what it means: verify.Mean.
+type KnownAnswer struct {
+	AsOf      int64            `json:"as_of"` // ms since 1970 UTC
+	Rules     int64            `json:"rules_version"`
+	Bounds    map[string]int64 `json:"bounds"`    // of cases, in the rules in force now
+	Judgement map[string]int64 `json:"judgement"` // parameters
+	Cases     []cases.Status   `json:"cases"`
+	Effects   []cases.Effect   `json:"effects"`  // of decisions in force
+	Disputed  []string         `json:"disputed"` // leaf hashes of readings under an open dispute
+}
+
+// knownOf is what this node knows beside a vehicle's records.
+func (n *Node) knownOf(subject string) (*KnownAnswer, error) {
+	book, err := casework(n.state.tree, subject)
+	if err != nil {
+		return nil, err
+	}
+	now := n.now().UnixMilli()
+	k := &KnownAnswer{
+		AsOf: now, Cases: append([]cases.Status{}, cases.Statuses(book, subject, now)...),
+		Effects: append([]cases.Effect{}, cases.Effects(book, subject)...), Disputed: append([]string{}, cases.Disputed(book, subject, now)...),
+	}
+	n.state.withAuthority(func(a *verify.Authority) {
+		rules := &a.Governance.Rules
+		k.Rules, k.Bounds, k.Judgement = rules.Version, rules.Cases, rules.Judgement
+	})
+	return k, nil
 }
 
 // HistoryEntry is one record of a history.
@@ -175,6 +210,11 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 		for _, e := range f.Entries {
 			out.Entries = append(out.Entries, HistoryEntry{e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
 		}
+		if !slices.ContainsFunc(f.Entries, func(e verify.FileEntry) bool { return e.Note == nil }) {
+			if out.Known, err = n.knownOf(subject); err != nil {
+				return err
+			}
+		}
 		w.Header().Set(sizeHeader, strconv.FormatUint(h.size, 10))
 		writeJSON(w, http.StatusOK, out)
 		return nil
@@ -189,13 +229,22 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	if err := n.strict(r); err != nil {
 		return err
 	}
+	others, err := otherHistories(r, subject)
+	if err != nil {
+		return err
+	}
 	n.refresh(r)
 	return n.withHead(func(h *head) error {
 		rd, err := n.openVehicle(r, c, h, subject)
 		if err != nil {
 			return err
 		}
-		f, err := proofFile(h.view, subject, h.note, n.heads.bridges(h.size), rd.withhold)
+		for _, s := range others {
+			if err := rd.open(s); err != nil {
+				return err
+			}
+		}
+		f, err := proofFile(h.view, append([]string{subject}, others...), h.note, n.heads.bridges(h.size), rd.withhold)
 		if err != nil {
 			return err
 		}
@@ -209,6 +258,23 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 		w.Header().Set(sizeHeader, strconv.FormatUint(h.size, 10))
 		return writeText(w, "application/json", data)
 	})
+}
+
+// otherHistories reads ?with=workshop,access: the vehicle's histories that a
+// proof file is to carry beside its own.
+func otherHistories(r *http.Request, subject string) (others []string, err error) {
+	with := r.URL.Query().Get("with")
+	if with == "" {
+		return nil, nil
+	}
+	for _, class := range strings.Split(with, ",") {
+		s := class + strings.TrimPrefix(subject, "vehicle")
+		if class != "workshop" && class != "access" || slices.Contains(others, s) {
+			return nil, fault.New("request_form", "with", fmt.Sprintf("%q is not workshop, access, or both parted by a comma", with))
+		}
+		others = append(others, s)
+	}
+	return others, nil
 }
 
 // refresh has an old head cosigned anew, so that a file is complete as of

@@ -21,17 +21,9 @@ import (
 func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) error {
 	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 	defer cancel()
-	body, err := io.ReadAll(r.Body)
+	notes, bulk, err := readNotes(r)
 	if err != nil {
-		return readError(err)
-	}
-	notes := [][]byte{body}
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	bulk := media == "application/json"
-	if bulk {
-		if notes, err = bulkNotes(body); err != nil {
-			return err
-		}
+		return err
 	}
 	if r.Header.Get(forwardedHeader) != "" && !n.leads() {
 		return errNoLeader // sent on once already; the leader has just changed
@@ -46,6 +38,19 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	writeJSON(w, http.StatusOK, out)
 	return nil
+}
+
+// readNotes reads one record note as text, or {"notes":[...]}.
+func readNotes(r *http.Request) (notes [][]byte, bulk bool, err error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, false, readError(err)
+	}
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
+		return [][]byte{body}, false, nil
+	}
+	notes, err = bulkNotes(body)
+	return notes, true, err
 }
 
 // accept takes records at this node: as the leader, or by sending them on.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -219,15 +221,18 @@ func (a *audit) run(ctx context.Context) error {
 
 // leaves counts what a chunk gave and compares its leaves with those kept.
 func (a *audit) leaves(chunk []*raft.Log, results []any) {
-	refused := map[uint64]string{} // ledger entry -> the first refusal in it
+	refused := map[uint64]string{}  // ledger entry -> the first refusal in it
+	barred := map[[32]byte]string{} // leaf hash of a refused record -> the refusal
 	for i, res := range results {
 		b, _ := decodeBatch(chunk[i].Data)
 		for pos, o := range res.(*batchResult).records {
 			switch {
 			case o.err != nil:
 				a.rep.Skipped++
+				why := fmt.Sprintf("record %d of ledger entry %d may not stand in the log: %v", pos, chunk[i].Index, o.err)
+				barred[o.hash] = why
 				if refused[chunk[i].Index] == "" {
-					refused[chunk[i].Index] = fmt.Sprintf("record %d of ledger entry %d may not stand in the log: %v", pos, chunk[i].Index, o.err)
+					refused[chunk[i].Index] = why
 				}
 			case !o.present:
 				a.rep.Records++
@@ -275,8 +280,8 @@ func (a *audit) leaves(chunk []*raft.Log, results []any) {
 			what += fmt.Sprintf(", position %d of ledger entry %d", pos, at)
 		}
 		a.wrong("leaf %d is wrong: the ledger gives %s with leaf hash %s, tree.db has %s", i, what, verify.Hex(want), verify.Hex(have))
-		if r := refused[at]; r != "" {
-			a.wrong("%s", r)
+		if why := cmp.Or(barred[have], refused[at]); why != "" {
+			a.wrong("%s", why)
 		}
 		return
 	}
@@ -299,8 +304,10 @@ func (a *audit) compare() error {
 		if err := a.histories(made, v); err != nil {
 			return err
 		}
-		if err := a.authority(); err != nil {
-			return err
+		for _, prefix := range []string{authorityState, caseState, targetState} {
+			if err := a.states(prefix); err != nil {
+				return err
+			}
 		}
 	}
 	if err := a.heads(made); err != nil {
@@ -338,22 +345,27 @@ func (a *audit) histories(made, kept *log.View) error {
 	return nil
 }
 
-// authority compares what tree.db says of members, keys and rules.
-func (a *audit) authority() error {
+// states compares what tree.db says of members, keys and rules, and of cases.
+func (a *audit) states(prefix string) error {
 	kept := map[string]string{}
-	err := a.kept.States(authorityState, func(key string, value []byte) error {
+	err := a.kept.States(prefix, func(key string, value []byte) error {
 		kept[key] = string(value)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return a.replay.States(authorityState, func(key string, value []byte) error {
+	err = a.replay.States(prefix, func(key string, value []byte) error {
 		if kept[key] != string(value) {
-			a.wrong("what tree.db says of %s is not what the ledger gives", key[len(authorityState):])
+			a.wrong("what tree.db says of %s is not what the ledger gives", strings.TrimPrefix(key, authorityState))
 		}
+		delete(kept, key)
 		return nil
 	})
+	for _, key := range sortedKeys(kept) {
+		a.wrong("what tree.db says of %s is not in the ledger", strings.TrimPrefix(key, authorityState))
+	}
+	return err
 }
 
 // heads holds every head that the node cosigned, and the newest with a

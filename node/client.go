@@ -114,14 +114,41 @@ func (c *Client) submit(ctx context.Context, forwarded bool, notes [][]byte) (*S
 	return out, nil
 }
 
+// Check asks what would become of records if they were sent now; it changes
+// nothing.
+func (c *Client) Check(ctx context.Context, notes ...[]byte) (*CheckAnswer, error) {
+	var in notesJSON
+	for _, n := range notes {
+		in.Notes = append(in.Notes, string(n))
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.do(ctx, http.MethodPost, "/v1/records/check", http.Header{"Content-Type": {"application/json"}}, body)
+	if err != nil {
+		return nil, err
+	}
+	out := new(CheckAnswer)
+	if err := json.Unmarshal(data, out); err != nil || len(out.Records) != len(notes) {
+		return nil, fault.New("unexpected", c.Address, "the answer is not one of POST /v1/records/check")
+	}
+	return out, nil
+}
+
 // Get fetches a path of the API.
 func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
 	return c.do(ctx, http.MethodGet, path, nil, nil)
 }
 
-// Proof fetches the proof file of a subject such as vehicle/<VIN>.
-func (c *Client) Proof(ctx context.Context, subject string) ([]byte, error) {
-	return c.Get(ctx, VehiclePath(subject)+"/proof")
+// Proof fetches the proof file of a subject such as vehicle/<VIN>. It can
+// carry the vehicle's other histories too: with names workshop, access.
+func (c *Client) Proof(ctx context.Context, subject string, with ...string) ([]byte, error) {
+	path := VehiclePath(subject) + "/proof"
+	if len(with) > 0 {
+		path += "?with=" + url.QueryEscape(strings.Join(with, ","))
+	}
+	return c.Get(ctx, path)
 }
 
 // VehiclePath is where the API serves a vehicle's history.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ type Cluster struct {
 	Governs  Governs        `toml:"governors"` // who decides
 	Members  []MemberConfig `toml:"member"`
 	Nodes    []NodeConfig   `toml:"node"`
+	// CentralSupport is the founding member that acts for the makers that are
+	// no members; there may be none.
+	CentralSupport string `toml:"central_support"`
 
 	path string
 }
@@ -136,7 +140,9 @@ func (c *Cluster) check() error {
 		names[g] = true
 	}
 	members := map[string]bool{}
+	central := c.CentralSupport == ""
 	for i, m := range c.Members {
+		central = central || m.Name == c.CentralSupport && slices.Contains(m.Kind, "MFR")
 		at := fmt.Sprintf("member[%d]", i)
 		if !certs.ValidName(m.Name) || members[m.Name] {
 			return bad(at+".name", "%q is not a name such as dealer.example/lyon, or is there twice", m.Name)
@@ -145,6 +151,9 @@ func (c *Cluster) check() error {
 		if len(m.Admins) < 2 {
 			return bad(at+".admins", "a member has at least two administrators")
 		}
+	}
+	if !central {
+		return bad("central_support", "%q is not one of the members, or not of kind MFR", c.CentralSupport)
 	}
 	ids, addresses := map[string]bool{}, map[string]bool{}
 	voters := 0

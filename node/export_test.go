@@ -27,12 +27,13 @@ type Lies struct {
 	Rounds         func() bool  // whether it has heads cosigned; nil for always
 	Propose        func() error // becomes of a batch instead of being proposed, if not nil
 	MaxTree        int          // bytes of tree.db
+	Lawless        bool         // lets into the log what no case allows
 	Transport      func(raft.Transport) raft.Transport
 }
 
 // Lie makes a node lie.
 func (c *Config) Lie(l Lies) {
-	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, transport: l.Transport}
+	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, lawless: l.Lawless, transport: l.Transport}
 }
 
 // Unapplied returns the bytes of ledger entries that the node takes to be
@@ -219,9 +220,6 @@ func (n *Node) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	defer v.Release()
 	return v.Find(hash)
 }
-
-// Founded reports whether all founding records are applied here.
-func (n *Node) Founded() bool { return len(n.unfounded()) == 0 }
 
 // SealTime is the log time of the newest seal.
 func (n *Node) SealTime() (time.Time, error) {

@@ -15,6 +15,8 @@ import (
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/cases"
+	"github.com/milepost-log/milepost/verify/judge"
 )
 
 // KeySource finds the key of a holder and a use, or makes it. Holders are
@@ -215,10 +217,22 @@ func (g *genesis) rules() jcs.Value {
 			jcs.Field{Name: "id", Value: jcs.Text(CalendarID(z))}, jcs.Field{Name: "zone", Value: jcs.Text(z)},
 			jcs.Field{Name: "weekend", Value: jcs.Array(jcs.Number(6), jcs.Number(7))}))
 	}
-	return jcs.Make(
-		jcs.Field{Name: "calendars", Value: jcs.Array(calendars...)}, jcs.Field{Name: "cases", Value: jcs.Make()},
-		jcs.Field{Name: "judgement", Value: jcs.Make()}, jcs.Field{Name: "rights", Value: jcs.Array(rights...)},
+	rules := jcs.Make(
+		jcs.Field{Name: "calendars", Value: jcs.Array(calendars...)}, jcs.Field{Name: "cases", Value: numbers(cases.DefaultBounds())},
+		jcs.Field{Name: "judgement", Value: numbers(judge.DefaultParams())}, jcs.Field{Name: "rights", Value: jcs.Array(rights...)},
 		jcs.Field{Name: "types", Value: jcs.Texts(types)}, jcs.Field{Name: "version", Value: jcs.Number(1)})
+	if g.c.CentralSupport != "" {
+		rules = rules.With("central_support", jcs.Text(g.c.CentralSupport))
+	}
+	return rules
+}
+
+func numbers(m map[string]int64) jcs.Value {
+	var fields []jcs.Field
+	for name, n := range m {
+		fields = append(fields, jcs.Field{Name: name, Value: jcs.Number(n)})
+	}
+	return jcs.Make(fields...)
 }
 
 // CalendarID is the id of a time zone's calendar: Europe/Paris gives
@@ -268,7 +282,7 @@ func (g *genesis) propose(typ, subject string, body jcs.Value, n int) (*record.P
 	return record.Propose(text, g.keys[:n]...)
 }
 
-func sortedKeys(m map[string]bool) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	var ks []string
 	for k := range m {
 		ks = append(ks, k)

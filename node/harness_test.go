@@ -25,7 +25,7 @@ import (
 
 // patience is how long a test waits for a condition that must come true; it
 // is never waited out in a run that passes.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 const (
 	dealer  = "dealer.example/lyon"

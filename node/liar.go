@@ -9,5 +9,6 @@ type liar struct {
 	rounds         func() bool                         // whether to have heads cosigned while it leads
 	propose        func() error                        // before a batch is proposed; its error is what becomes of it
 	maxTree        int                                 // bytes that tree.db may take; 0 for Config.MaxSize
+	lawless        bool                                // lets into the log what no case allows
 	transport      func(raft.Transport) raft.Transport // what Raft sends goes through it
 }

@@ -307,5 +307,9 @@ func (n *Node) release() {
 // Origin is the origin of the node's log.
 func (n *Node) Origin() string { return n.origin }
 
+// Founded reports whether all founding records are applied here: from then on
+// this node knows the founding members.
+func (n *Node) Founded() bool { return len(n.unfounded()) == 0 }
+
 // ID is the node's id.
 func (n *Node) ID() string { return n.id }

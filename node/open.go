@@ -31,6 +31,7 @@ func (n *Node) openStores(maxSize int) (err error) {
 	if err != nil {
 		return err
 	}
+	st.lawless = n.lie.lawless
 	st.applied = n.onView
 	st.begin = n.nudge
 	st.settled = n.ledger.NoteApplied

@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/verify/judge"
 )
 
 // A ledger entry is read in one form only, and written the same.
@@ -243,6 +244,8 @@ func TestClusterRefusals(t *testing.T) {
 		{"admins = [\"chief\", \"deputy\"]", "admins = [\"chief\"]", "two administrators"},
 		{"name = \"milepost", "timeout = \"1ms\"\nname = \"milepost", "100ms to 60s"},
 		{"[governors]", "[governors", "line 2"},
+		{"[governors]", "central_support = \"maker.example\"\n[governors]", "not one of the members"},
+		{"[governors]", "central_support = \"dealer.example/lyon\"\n[governors]", "not of kind MFR"},
 	} {
 		text := strings.Replace(smallCluster, c.old, c.new, 1)
 		if text == smallCluster {
@@ -252,5 +255,29 @@ func TestClusterRefusals(t *testing.T) {
 		if err == nil || fault.Code(err) != "config" || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%q: %v", c.new, err)
 		}
+	}
+}
+
+// The first rules carry the bounds of cases, the parameters of the judgement,
+// and who stands for makers that are no members.
+func TestFirstRules(t *testing.T) {
+	t.Parallel()
+	text := "central_support = \"dealer.example/lyon\"\n" + strings.Replace(smallCluster, `["DLR"]`, `["DLR", "MFR"]`, 1)
+	c, err := ParseCluster([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := (&genesis{c: c}).rules()
+	if got := rules.Get("central_support").Str; got != "dealer.example/lyon" {
+		t.Errorf("central support is %q", got)
+	}
+	if got := rules.Get("cases").Get("correction_decide_target").Int; got != 5 {
+		t.Errorf("a correction is decided in %d working days", got)
+	}
+	if got := len(rules.Get("judgement").Obj); got != len(judge.DefaultParams()) {
+		t.Errorf("the judgement has %d parameters", got)
+	}
+	if c.CentralSupport = ""; (&genesis{c: c}).rules().Has("central_support") {
+		t.Error("there is a central support that nobody named")
 	}
 }

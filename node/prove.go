@@ -18,24 +18,27 @@ func receipt(view *log.View, index uint64, checkpoint []byte) ([]byte, error) {
 	return (&verify.TLogProof{Index: index, Hashes: hashes, Checkpoint: checkpoint}).Bytes(), nil
 }
 
-// proofFile gathers the proof file of a subject: its history, those that say
-// who may write, and the way from them to the cosigned head. withhold leaves
-// out the contents that the reader may not see.
-func proofFile(view *log.View, subject string, checkpoint []byte, bridges [][]byte, withhold func(*verify.FileHistory) error) (*verify.File, error) {
-	f := &verify.File{Subject: subject, Seal: view.Seal.Bytes(), Bridges: bridges}
-	own, err := fileHistory(view, subject, withhold)
-	if err != nil {
-		return nil, err
-	}
-	f.Histories = []verify.FileHistory{own}
+// proofFile gathers the proof file of the first subject: its history and
+// those of the others, which are of the same vehicle, those that say who may
+// write, and the way from them to the cosigned head. withhold leaves out the
+// contents that the reader may not see.
+func proofFile(view *log.View, subjects []string, checkpoint []byte, bridges [][]byte, withhold func(*verify.FileHistory) error) (f *verify.File, err error) {
+	f = &verify.File{Subject: subjects[0], Seal: view.Seal.Bytes(), Bridges: bridges}
 	needed := map[string]bool{record.Governance: true}
-	for _, e := range own.Entries {
-		if e.Note != nil {
-			r, err := record.Open(e.Note)
-			if err != nil {
-				return nil, fmt.Errorf("record at log index %d: %w", e.Index, err)
+	for _, s := range subjects {
+		own, err := fileHistory(view, s, withhold)
+		if err != nil {
+			return nil, err
+		}
+		f.Histories = append(f.Histories, own)
+		for _, e := range own.Entries {
+			if e.Note != nil {
+				r, err := record.Open(e.Note)
+				if err != nil {
+					return nil, fmt.Errorf("record at log index %d: %w", e.Index, err)
+				}
+				needed[record.MemberSubject(r.Author)] = true
 			}
-			needed[record.MemberSubject(r.Author)] = true
 		}
 	}
 	for _, s := range sortedKeys(needed) {

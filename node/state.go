@@ -38,6 +38,8 @@ type state struct {
 	auth *verify.Authority
 	sigs *sigCache
 
+	lawless bool // takes what no case allows: a lie of tests
+
 	broken error // why nothing is applied any more; of the goroutine that applies
 
 	own     sync.Map                                  // first byte of a proposal's data -> *proposal: this node's own, checked already
@@ -311,6 +313,9 @@ func (s *state) applyRecord(tx *log.Tx, ledgerIndex uint64, pos int, r *record.R
 			return err
 		}
 	}
+	if o.err, err = s.takeCase(tx, r, at); err != nil || o.err != nil {
+		return err
+	}
 	if o.index, err = tx.Add(ledgerIndex, pos, log.Record{Hash: r.Hash, Author: r.Author, ID: r.UUID, Subjects: r.Subjects}); err != nil {
 		return err
 	}
@@ -364,11 +369,19 @@ func (s *state) checkReference(tx *log.Tx, r *record.Record, ref record.Referenc
 	}
 	var other *record.Record
 	if ok {
-		leaf, err := tx.Leaf(index)
-		if err != nil {
+		if other, err = openLeaf(tx, index); err != nil {
 			return nil, err
 		}
-		other, _ = record.Open(leaf) // nil for a seal
 	}
 	return s.auth.CheckReference(r, ref, other), nil
+}
+
+// openLeaf opens the record at a log index; nil for a seal.
+func openLeaf(tx *log.Tx, index uint64) (*record.Record, error) {
+	leaf, err := tx.Leaf(index)
+	if err != nil {
+		return nil, err
+	}
+	r, _ := record.Open(leaf)
+	return r, nil
 }

@@ -13,7 +13,7 @@ import (
 // refer, as ref says, to an earlier record of the log, other; nil if there is
 // none of that leaf hash. Whoever asks sees to it that other stands before r.
 func (a *Authority) CheckReference(r *record.Record, ref record.Reference, other *record.Record) error {
-	if other == nil || ref.Type != "" && other.Type != ref.Type || r.Vehicle() == "" || other.Vehicle() != r.Vehicle() {
+	if other == nil || ref.Type != "" && other.Type != ref.Type || r.Vehicle() == "" || !concerns(other, r.Vehicle()) {
 		return noReference(r, ref)
 	}
 	switch r.Type {
@@ -31,8 +31,18 @@ func (a *Authority) CheckReference(r *record.Record, ref record.Reference, other
 	return nil
 }
 
+// concerns reports whether a record stands in a history of a vehicle.
+func concerns(r *record.Record, vehicle string) bool {
+	vin := strings.TrimPrefix(vehicle, "vehicle/")
+	return r.Lists(vehicle) || r.Lists("workshop/"+vin) || r.Lists("access/"+vin)
+}
+
 func noReference(r *record.Record, ref record.Reference) error {
-	return fault.New("reference", ref.At, fmt.Sprintf("%s is no %s that stands before it in %s", ref.Hash, ref.Type, historyOf(ref.Type, r.Vehicle()))).
+	what, where := ref.Type, historyOf(ref.Type, r.Vehicle())
+	if what == "" {
+		what, where = "record", "a history of "+r.Vehicle()
+	}
+	return fault.New("reference", ref.At, fmt.Sprintf("%s is no %s that stands before it in %s", ref.Hash, what, where)).
 		WithHint("submit that record first, or in the same submission before this one")
 }
 

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
@@ -129,18 +130,15 @@ func (c *check) consistent() {
 // own place in the replay.
 func (c *check) references(s *shown) error {
 	for _, ref := range s.rec.References() {
-		history := historyOf(ref.Type, s.rec.Vehicle())
-		if c.file.History(history) == nil {
+		history := ""
+		if ref.Type != "" {
+			history = historyOf(ref.Type, s.rec.Vehicle())
+		}
+		found := c.find(s, history, ref.Hash)
+		if found.Hidden {
 			continue
 		}
-		e, ok := c.byHash[history+" "+ref.Hash]
-		if !ok || e.Index >= s.entry.Index {
-			return noReference(s.rec, ref)
-		}
-		if e.Note == nil {
-			continue // withheld
-		}
-		if err := c.auth.CheckReference(s.rec, ref, c.all[e.Index].rec); err != nil {
+		if err := c.auth.CheckReference(s.rec, ref, found.Record); err != nil {
 			return err
 		}
 	}
@@ -165,6 +163,9 @@ func (c *check) judge(res *Result, s *shown) {
 	case res.Key != nil && res.Key.Revoked != nil:
 		rev := res.Key.Revoked
 		res.Verdict, res.Reason = revokedKey(res.Key, rev, res.Time)
+	}
+	if len(s.doubts) > 0 && s.err == nil {
+		res.Reason = strings.TrimPrefix(res.Reason+"; "+inDoubt(s.doubts), "; ")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify/cases"
 )
 
 // FeatureLevel is the newest feature level of a log that this program can
@@ -51,6 +52,10 @@ type Report struct {
 	Governance  *Governance
 	Policy      *Policy  // the policy held at last: the caller's own, or that of the last bridge
 	PolicySteps []string // policies followed by bridges, in words
+	casework    *cases.Memory
+	// Meaning is what the records add up to: inference, not evidence. nil
+	// unless the file is verified and about a vehicle.
+	Meaning *Meaning
 }
 
 // check is one run of Verify.
@@ -62,6 +67,8 @@ type check struct {
 	auth *Authority
 	all  map[uint64]*shown // every entry that shows its record, by log index
 
+	rules *Rules // in force at the last record of the file's subject
+
 	byHash map[string]FileEntry // first entry of a history with a leaf hash, by subject, space and hex
 }
 
@@ -69,7 +76,8 @@ type shown struct {
 	entry   FileEntry
 	subject string
 	rec     *record.Record
-	err     error // verdict of the authority
+	err     error    // verdict of the authority
+	doubts  []string // what could not be checked of its case
 }
 
 // Verify checks a proof file by the steps of docs/format.md, section 9. The
@@ -82,7 +90,7 @@ func Verify(data []byte, opt Options) *Report {
 	}
 	for _, step := range []func() error{
 		func() (err error) { c.file, err = ParseFile(data); return err },
-		c.subject, c.records, c.belonging, c.head, c.histories, c.authority, c.verdicts, c.age,
+		c.subject, c.records, c.belonging, c.head, c.histories, c.authority, c.verdicts, c.age, c.meaning,
 	} {
 		if err := step(); err != nil {
 			c.rep.Failure = err
@@ -120,9 +128,9 @@ func (c *check) subject() error {
 
 // ownVehicle reports whether a history is one of the vehicle that the file
 // is about: those whose contents its holder may withhold.
-func (c *check) ownVehicle(subject string) bool {
-	vin, ok := strings.CutPrefix(c.file.Subject, "vehicle/")
-	return ok && (subject == c.file.Subject || subject == "workshop/"+vin || subject == "access/"+vin)
+func (f *File) ownVehicle(subject string) bool {
+	vin, ok := strings.CutPrefix(f.Subject, "vehicle/")
+	return ok && (subject == f.Subject || subject == "workshop/"+vin || subject == "access/"+vin)
 }
 
 // records opens every note: each is well formed and of the history that it
@@ -141,7 +149,7 @@ func (c *check) records() error {
 				c.byHash[key] = e
 			}
 			if e.Note == nil {
-				if !c.ownVehicle(h.Subject) {
+				if !c.file.ownVehicle(h.Subject) {
 					return fault.New("withheld", at, "only records of the vehicle may be withheld")
 				}
 				continue
@@ -173,7 +181,7 @@ func (c *check) belonging() error {
 		}
 	}
 	for _, h := range c.file.Histories {
-		if !needed[h.Subject] && !c.ownVehicle(h.Subject) {
+		if !needed[h.Subject] && !c.file.ownVehicle(h.Subject) {
 			return fault.New("history_extra", "histories", "the history of "+h.Subject+" does not belong into this file")
 		}
 		delete(needed, h.Subject)
@@ -270,16 +278,27 @@ func (c *check) diagnose(h FileHistory, refusal *fault.Error) error {
 // shown record the word of the authority at its own place.
 func (c *check) authority() error {
 	c.auth = NewAuthority(c.opt.Policy.Origin())
+	c.rep.casework = cases.NewMemory()
+	last := MaxIndex
+	if own := c.file.History(c.file.Subject).Entries; len(own) > 0 {
+		last = own[len(own)-1].Index
+	}
 	for _, i := range c.indices() {
 		s := c.all[i]
 		at := Place{i, s.entry.Time}
 		if s.err = c.auth.Check(s.rec, at, certs.VerifyEd25519); s.err == nil {
 			c.auth.Apply(s.rec, at)
-			s.err = c.references(s)
+			if s.err = c.references(s); s.err == nil {
+				s.err = c.caseStep(s, at)
+			}
 		} else if isAuthority(s.subject) {
 			return fault.New("authority", fmt.Sprintf("%s, log index %d", s.subject, i), "this record could not stand in the log").Because(s.err)
 		} else if g := c.auth.Governance; s.rec.Def == nil && g != nil && g.Closed == "" && contains(g.Rules.Types, s.rec.Type) {
 			s.err = c.auth.checkUnknown(s.rec, at, certs.VerifyEd25519)
+		}
+		if g := c.auth.Governance; g != nil && i < last {
+			rules := g.Rules // Apply changes them in place
+			c.rules = &rules
 		}
 	}
 	for i, s := range c.all {

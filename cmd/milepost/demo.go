@@ -245,8 +245,8 @@ func (d *demo) check() error {
 		return fmt.Errorf("the proof file does not verify: %w", rep.Failure)
 	}
 	d.say("   VERIFIED: all %d records up to tree size %d, none left out; %d of %d signed, tolerates %d liar.", rep.Records, rep.Head.Size, rep.Head.Signed, rep.Head.Of, rep.Tolerates)
-	for _, line := range strings.Split(strings.TrimSuffix(render.Timeline(rep.Results), "\n"), "\n") {
-		d.say(" %s", strings.SplitN(line, "  entered ", 2)[0])
+	for line := range strings.Lines(render.Timeline(rep.Results, nil, render.AsEntered)) {
+		d.say(" %s", strings.TrimSuffix(line, "\n"))
 	}
 	d.say("")
 	return nil

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -10,15 +13,22 @@ import (
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/judge"
 	"github.com/milepost-log/milepost/verify/render"
 )
+
+var unitFlag = &cli.StringFlag{Name: "unit", EnvVars: []string{"MILEPOST_UNIT"}, Usage: "show mileages in `UNIT`: km, mi or as-entered"}
 
 func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show a vehicle's history as a node knows it", ArgsUsage: "VIN",
 		Description: "This is a node's word; `milepost prove` and `milepost verify` give a proof.",
-		Flags:       clientFlags(grantFlag, jsonFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"}),
+		Flags:       clientFlags(grantFlag, jsonFlag, unitFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"}),
 		Action: func(c *cli.Context) error {
+			unit, err := render.ParseUnit(c.String("unit"))
+			if err != nil {
+				return err
+			}
 			s, subject, err := vehicleOf(c)
 			if err != nil {
 				return err
@@ -34,27 +44,51 @@ func historyCommand() *cli.Command {
 			if err := json.Unmarshal(data, &h); err != nil {
 				return fmt.Errorf("read the node's answer: %w", err)
 			}
-			var results []verify.Result
-			for _, e := range h.Entries {
-				if e.Note == "" {
-					results = append(results, verify.Result{Index: e.Index, Time: e.Time, Verdict: verify.Withheld})
-					continue
-				}
-				r, err := record.Open([]byte(e.Note))
-				if err != nil {
-					return fault.New("record", "", "the node sent a malformed record").Because(err)
-				}
-				results = append(results, verify.Result{Index: e.Index, Time: e.Time, Record: r, Verdict: verify.Valid})
+			out, err := tell(&h, s.client.Address, unit)
+			if err != nil {
+				return err
 			}
-			count := "1 record"
-			if len(results) != 1 {
-				count = fmt.Sprintf("%d records", len(results))
-			}
-			fmt.Fprintf(c.App.Writer, "%s: %s up to tree size %d, as the node at %s says (no proof)\n\n%s",
-				subject, count, h.Size, s.client.Address, render.Timeline(results))
+			fmt.Fprint(c.App.Writer, out)
 			return nil
 		},
 	}
+}
+
+// tell writes a node's word about a vehicle for a person.
+func tell(h *node.HistoryAnswer, address string, unit render.Unit) (string, error) {
+	var results []verify.Result
+	known := verify.Known{Rules: &verify.Rules{}}
+	for _, e := range h.Entries {
+		res := verify.Result{Subject: h.Subject, Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
+		raw, err := hex.DecodeString(e.LeafHash)
+		if err != nil || len(raw) != 32 {
+			return "", fault.New("unexpected", address, "the node sent an entry without a leaf hash")
+		}
+		res.Hash = [32]byte(raw)
+		if e.Note != "" {
+			if res.Record, err = record.Open([]byte(e.Note)); err != nil {
+				return "", fault.New("record", address, "the node sent a malformed record").Because(err)
+			}
+			res.Verdict = verify.Valid
+		}
+		results = append(results, res)
+		known.Entries = append(known.Entries, judge.Entry{Index: e.Index, Time: e.Time, Hash: e.LeafHash, Record: res.Record})
+		known.AsOf = max(known.AsOf, e.Time)
+	}
+	if k := h.Known; k != nil {
+		known.Rules = &verify.Rules{Version: k.Rules, Cases: k.Bounds, Judgement: k.Judgement}
+		known.Cases, known.Effects, known.Disputed, known.AsOf = k.Cases, k.Effects, k.Disputed, k.AsOf
+	}
+	count := "1 record"
+	if len(results) != 1 {
+		count = fmt.Sprintf("%d records", len(results))
+	}
+	out := fmt.Sprintf("%s: %s up to tree size %d,\n  as the node at %s says (no proof)\n", h.Subject, count, h.Size, address)
+	if len(results) == 0 {
+		return out, nil
+	}
+	m := verify.Mean(&known)
+	return out + "\n" + render.Timeline(results, m, unit) + "\n" + render.Inference(m, results, unit), nil
 }
 
 func vehicleOf(c *cli.Context) (*session, string, error) {
@@ -76,32 +110,64 @@ func vehicleOf(c *cli.Context) (*session, string, error) {
 func proveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prove", Usage: "fetch the proof file of a vehicle's whole history", ArgsUsage: "VIN",
-		Description: "The file is checked against this cluster's own policy before it is written.",
-		Flags:       clientFlags(grantFlag, &cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: VIN.mileproof)"}),
-		Action: func(c *cli.Context) error {
-			s, subject, err := vehicleOf(c)
-			if err != nil {
-				return err
-			}
-			data, err := s.client.Proof(c.Context, subject)
-			if err != nil {
-				return err
-			}
-			rep, err := s.check(c, data, subject)
-			if err != nil {
-				return err
-			}
-			path := c.String("o")
-			if path == "" {
-				path = c.Args().First() + ".mileproof"
-			}
-			if err := write(c, path, data); err != nil {
-				return err
-			}
-			if path != "-" {
-				fmt.Fprintf(c.App.Writer, "%s: %s\n", path, rep.Scope())
-			}
-			return nil
-		},
+		Description: "The file is checked against this cluster's own policy before it is written.\n" +
+			"--withhold leaves out the contents of records, by type or leaf hash, and never their count: whoever\n" +
+			"checks the file sees how many are withheld, and then gets no judgement of the mileage.",
+		Flags: clientFlags(grantFlag,
+			&cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: VIN.mileproof)"},
+			&cli.StringFlag{Name: "with", Usage: "also the vehicle's other `HISTORIES`: workshop, access or workshop,access"},
+			&cli.StringFlag{Name: "withhold", Usage: "leave out the contents of records of these `TYPES`, or with these leaf hashes; parted by commas"}),
+		Action: prove,
 	}
+}
+
+func prove(c *cli.Context) error {
+	s, subject, err := vehicleOf(c)
+	if err != nil {
+		return err
+	}
+	data, err := s.client.Proof(c.Context, subject, listed(c.String("with"))...)
+	if err != nil {
+		return err
+	}
+	rep, err := s.check(c, data, subject)
+	if err != nil {
+		return err
+	}
+	if what := listed(c.String("withhold")); len(what) > 0 {
+		if data, err = withhold(data, what); err != nil {
+			return err
+		}
+		if rep, err = s.check(c, data, subject); err != nil {
+			return fault.New(fault.Code(err), "--withhold", "without these contents the file would not verify").Because(errors.Unwrap(err))
+		}
+	}
+	path := c.String("o")
+	if path == "" {
+		path = c.Args().First() + ".mileproof"
+	}
+	if err := write(c, path, data); err != nil {
+		return err
+	}
+	if path != "-" {
+		fmt.Fprintf(c.App.Writer, "%s: %s\n", path, rep.Scope())
+	}
+	return nil
+}
+
+// withhold leaves out contents of a proof file that was checked.
+func withhold(data []byte, what []string) ([]byte, error) {
+	f, err := verify.ParseFile(data)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Withhold(what...); err != nil {
+		return nil, err
+	}
+	return f.Bytes(), nil
+}
+
+// listed parts a list that a person typed with commas.
+func listed(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }

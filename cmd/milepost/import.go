@@ -35,6 +35,7 @@ func importCommand(keyFlag cli.Flag) *cli.Command {
 			&cli.StringFlag{Name: "zone", Usage: "the time `ZONE` of times without one, such as Europe/London"},
 			&cli.StringFlag{Name: "map", Usage: "which column holds what"},
 			&cli.StringSliceFlag{Name: "confirm", Usage: "a warning that you have seen: sentinel (0, 1 and 999999 were really shown)"},
+			&cli.BoolFlag{Name: "warn", Usage: "ask the node about each reading beforehand, and print what it would look at"},
 			&cli.StringFlag{Name: "journal", Usage: "the `FILE` that remembers what was signed (default: the CSV file's name and .journal)"},
 		),
 		Action: importFile,
@@ -180,6 +181,13 @@ func (r *importRun) send() error {
 	}
 	if err := r.journal.Sync(); err != nil {
 		return err
+	}
+	if r.c.Bool("warn") {
+		names := make([]string, len(r.lines))
+		for i, l := range r.lines {
+			names[i] = fmt.Sprintf("line %d", l)
+		}
+		warn(r.c, r.s.client, r.notes, names)
 	}
 	ans, err := submit(r.c, r.s.client, r.notes)
 	if err != nil {

@@ -74,6 +74,7 @@ func newApp(in io.Reader, out, errs io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			demoCommand(), clusterCommand(), nodeCommand(), memberCommand(), keyCommand(), policyCommand(), recordCommand(),
 			historyCommand(), proveCommand(), verifyCommand(), auditCommand(), benchCommand(),
+			attachCommand(), personalCommand(), reportCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

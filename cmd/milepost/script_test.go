@@ -43,15 +43,22 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stories, err := filepath.Abs("testdata/stories.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLE", example)
+			e.Setenv("STORIES", stories)
 			e.Values[aheadKey{}] = new(atomic.Int64)
+			e.Values[clusterKey{}] = new(atomic.Pointer[embed.Cluster])
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"clock": setClock, "freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines,
+			"actor": addActor, "record": writeRecord, "halt": haltCluster,
 		},
 	})
 }
@@ -79,7 +86,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 1 {
 		text = ts.ReadFile(args[1])
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ahead := ahead(ts)
 	c, err := embed.Start(ctx, embed.Config{Dir: dir, Text: text, LastWord: writeCluster(dir, text), Each: func(_ string, c *node.Config) {
@@ -87,6 +94,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	}})
 	ts.Check(err)
 	ts.Defer(c.Stop)
+	cluster(ts).Store(c)
 	ts.Setenv("MILEPOST_CONFIG", filepath.Join(dir, "cluster.toml"))
 }
 

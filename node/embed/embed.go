@@ -216,12 +216,12 @@ func (c *Cluster) Run(id string) error {
 	return nil
 }
 
-// Ready waits until every running node knows a tree head with a quorum that
-// covers the founding.
+// Ready waits until every running node knows a tree head with a quorum, and
+// the founding members.
 func (c *Cluster) Ready(ctx context.Context) error {
 	for id, n := range c.Nodes {
 		for {
-			if s := n.Status(); s.Published > 0 && s.Leader != "" {
+			if s := n.Status(); s.Published > 0 && s.Leader != "" && n.Founded() {
 				break
 			}
 			select {

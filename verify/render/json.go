@@ -1,14 +1,17 @@
 package render
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/judge"
 )
 
-// Report is a verifier's report for programs; docs/format.md, section 10.
+// Report is a verifier's report for programs; docs/format.md, section 10. The
+// tags doc and enum go into the JSON Schema.
 type Report struct {
 	Verified    bool       `json:"verified"`
 	Code        string     `json:"code,omitempty"` // why not
@@ -26,8 +29,12 @@ type Report struct {
 	Tolerates   int        `json:"tolerates_liars"`
 	Cosigners   []Cosigner `json:"cosigners"`
 	Warnings    []string   `json:"warnings"`
-	Entries     []Entry    `json:"entries"`
-	NotProved   string     `json:"not_proved"`
+	// What follows is inference: there for a verified file about a vehicle.
+	Judgement json.RawMessage `json:"judgement,omitempty" doc:"inference: docs/judgement.md"`
+	Cases     []Case          `json:"cases,omitempty" doc:"inference: corrections and disputes about the vehicle, as of complete_as_of"`
+
+	Entries   []Entry `json:"entries"`
+	NotProved string  `json:"not_proved"`
 }
 
 // Cosigner is one cosigner of the policy.
@@ -52,10 +59,35 @@ type Entry struct {
 	Text     string `json:"text,omitempty"`
 	Mileage  string `json:"mileage,omitempty"`
 	Note     string `json:"note,omitempty"`
+
+	Entered   *Value `json:"entered,omitempty" doc:"of a reading of which another value counts: what was entered"`
+	Effective *Value `json:"effective,omitempty" doc:"inference: and what counts by a decision in force"`
+	Marks     []Mark `json:"marks,omitempty" doc:"inference: what to know of the record beside its verdict"`
 }
 
-// JSON returns a report for programs.
-func JSON(r *verify.Report) *Report {
+// Value is a mileage and when it was read.
+type Value struct {
+	Value     int64  `json:"value"`
+	Unit      string `json:"unit" enum:"KMT|SMI"`
+	EventTime string `json:"event_time"`
+}
+
+// Mark is one thing to know of a record.
+type Mark struct {
+	Code      string `json:"code" enum:"late|very_late|future_dated|corrected|excluded|reattributed|admitted|confirmed|disputed|contradicts|one_side"`
+	Seconds   int64  `json:"seconds,omitempty" doc:"between event time and log time"`
+	By        string `json:"by,omitempty" doc:"leaf hash of the record that decided"`
+	Index     uint64 `json:"index,omitempty" doc:"its log index"`
+	Author    string `json:"author,omitempty" doc:"its author"`
+	Case      string `json:"case,omitempty" doc:"leaf hash of the record that opened the case"`
+	Reason    string `json:"reason,omitempty" enum:"not_actual|duplicate|wrong_vehicle"`
+	Entered   *Value `json:"entered,omitempty"`
+	Effective *Value `json:"effective,omitempty"`
+}
+
+// JSON returns a report for programs, mileages in the reader's unit.
+func JSON(r *verify.Report, unit Unit) *Report {
+	t := timeline{unit: unit}
 	out := &Report{
 		Verified: r.Verified, Scope: r.Scope(), Subject: r.Subject, Origin: r.Origin, Fingerprint: record.Fingerprint(r.Origin),
 		Records: r.Records, Withheld: r.Withheld, Tolerates: r.Tolerates, Warnings: append([]string{}, r.Warnings...),
@@ -77,14 +109,41 @@ func JSON(r *verify.Report) *Report {
 		}
 		if rec := e.Record; rec != nil {
 			j.Type, j.Author, j.Event, j.Note = rec.Type, rec.Author, record.FormatTime(rec.EventTime), string(rec.Note)
-			j.Text, j.Mileage = Describe(rec)
+			j.Text, j.Mileage = t.describe(rec)
 			if e.Key != nil {
 				j.KeyID = e.Key.ID
 			}
 		}
+		if r.Meaning != nil {
+			j.mark(r.Meaning.Marks[j.LeafHash])
+		}
 		out.Entries = append(out.Entries, j)
 	}
+	if m := r.Meaning; m != nil {
+		out.Judgement = m.Judgement.JSON()
+		for i := range m.Cases {
+			out.Cases = append(out.Cases, caseOf(&m.Cases[i]))
+		}
+	}
 	return out
+}
+
+func (e *Entry) mark(marks []verify.Mark) {
+	for _, m := range marks {
+		j := Mark{Code: m.Code, Seconds: m.Seconds, By: m.By, Index: m.Index, Author: m.Author, Case: m.Case, Reason: m.Reason,
+			Entered: valueOf(m.Entered), Effective: valueOf(m.Effective)}
+		if m.Code == verify.MarkCorrected {
+			e.Entered, e.Effective = j.Entered, j.Effective
+		}
+		e.Marks = append(e.Marks, j)
+	}
+}
+
+func valueOf(v *judge.Value) *Value {
+	if v == nil {
+		return nil
+	}
+	return &Value{v.Value, v.Unit, v.EventTime}
 }
 
 func seconds(t int64) string {

@@ -4,9 +4,9 @@ package render
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
@@ -17,56 +17,79 @@ import (
 const NotProved = `Not proved: that a reading was true when it was entered; that work done outside this log was
 entered; who held a signing key. No data is not no work.`
 
-// Text writes a report for a person. Lines fit into 100 columns unless a name is longer.
-func Text(r *verify.Report) string {
+// Text writes a report for a person, mileages in the reader's unit. Lines fit
+// into 100 columns unless a name is longer.
+func Text(r *verify.Report, unit Unit) string {
 	var b strings.Builder
 	if r.Verified {
-		b.WriteString("VERIFIED. " + upper(wrap(r.Scope()+".", 100)) + "\n")
+		b.WriteString(hang("VERIFIED. "+upper(r.Scope())+".", 0, 2))
 	} else {
 		b.WriteString("NOT VERIFIED.\n")
-		b.WriteString("  what: " + wrap(fmt.Sprint(r.Failure), 92) + "\n")
+		b.WriteString(hang("what: "+fmt.Sprint(r.Failure), 2, 4))
 		b.WriteString("  code: " + fault.Code(r.Failure) + "\n")
 		if h := fault.Hint(r.Failure); h != "" {
-			b.WriteString("  hint: " + h + "\n")
+			b.WriteString(hang("hint: "+h, 2, 4))
 		}
 	}
 	if r.Origin != "" {
 		b.WriteString("Log: " + r.Origin[:strings.LastIndex(r.Origin, "/")] + ", fingerprint " + record.Fingerprint(r.Origin) + "\n")
 	}
 	for _, s := range r.PolicySteps {
-		b.WriteString("Trust policy followed: " + s + "\n")
+		b.WriteString(hang("Trust policy followed: "+s, 0, 2))
 	}
 	for _, w := range r.Warnings {
-		b.WriteString("Note: " + w + ".\n")
+		b.WriteString(hang("Note: "+w+".", 0, 2))
 	}
 	if !r.Verified {
 		b.WriteString("Nothing in this file should be relied on.\n")
 		return b.String()
 	}
-	b.WriteString("\n" + Timeline(r.Results))
+	for _, part := range []string{Timeline(r.Results, r.Meaning, unit), Authors(r.Results), Inference(r.Meaning, r.Results, unit)} {
+		if part != "" {
+			b.WriteString("\n" + part)
+		}
+	}
 	b.WriteString("\n" + NotProved + "\n")
 	return b.String()
 }
 
-// Timeline writes one line a record, in log order.
-func Timeline(results []verify.Result) string {
-	var b strings.Builder
+// Authors says who the authors of the records shown are, as the log admitted
+// them. "" where that is not known.
+func Authors(results []verify.Result) string {
+	lines := map[string]string{}
 	for _, e := range results {
-		if e.Record == nil {
-			fmt.Fprintf(&b, "  %-10s  %-12s  %s\n", "", "", "withheld; entered "+day(time.UnixMilli(e.Time).UTC()))
-			continue
+		if m := e.Author; m != nil {
+			kinds := make([]string, len(m.Kinds))
+			for i, k := range m.Kinds {
+				kinds[i] = kindOfMember(k)
+			}
+			lines[m.Name] = hang(fmt.Sprintf("%s: %s, %s (%s)", m.Name, m.LegalName, strings.Join(kinds, " and "), m.Country), 2, 4)
 		}
-		what, mileage := Describe(e.Record)
-		mark := ""
-		if late := time.UnixMilli(e.Time).Sub(e.Record.EventTime); late > 24*time.Hour {
-			mark = "  entered " + day(time.UnixMilli(e.Time).UTC())
-		}
-		if e.Verdict != verify.Valid {
-			mark += "  [" + string(e.Verdict) + "] " + e.Reason
-		}
-		fmt.Fprintf(&b, "  %-10s  %12s  %-34s  %s%s\n", day(e.Record.EventTime), mileage, clip(what, 34), e.Record.Author, mark)
 	}
-	return b.String()
+	if len(lines) == 0 {
+		return ""
+	}
+	return "Who they are, as the log admitted them:\n" + strings.Join(sorted(lines), "")
+}
+
+// kindOfMember is a kind of member in words; docs/format.md, section 4.1.
+func kindOfMember(kind string) string {
+	words := map[string]string{
+		"DLR": "dealer", "MFR": "manufacturer", "PTI": "inspection body", "INS": "insurer", "FIN": "finance house",
+		"ARB": "arbitrator", "FLT": "corporate fleet", "AUD": "auditor",
+	}
+	if w := words[kind]; w != "" {
+		return w
+	}
+	return kind
+}
+
+// sorted lists the values of a map in the order of its keys.
+func sorted(m map[string]string) (values []string) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		values = append(values, m[k])
+	}
+	return values
 }
 
 // Describe says in a few words what a record records, and the mileage that
@@ -81,34 +104,4 @@ func Describe(r *record.Record) (what, mileage string) {
 	return r.Def.Say(r.Body)
 }
 
-func day(t time.Time) string { return t.Format(time.DateOnly) }
-
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
-
-// wrap breaks text into lines of at most n columns, where words allow it.
-func wrap(s string, n int) string {
-	var b strings.Builder
-	col := 0
-	for i, w := range strings.Fields(s) {
-		l := utf8.RuneCountInString(w)
-		switch {
-		case i == 0:
-		case col+1+l > n:
-			b.WriteString("\n  ")
-			col = 2
-		default:
-			b.WriteByte(' ')
-			col++
-		}
-		b.WriteString(w)
-		col += l
-	}
-	return b.String()
-}

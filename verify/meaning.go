@@ -1,0 +1,89 @@
+package verify
+
+import (
+	"maps"
+
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify/cases"
+	"github.com/milepost-log/milepost/verify/judge"
+)
+
+// Meaning is what a vehicle's records add up to: inferred from them by this
+// program, and recomputable by anyone. It is no evidence.
+type Meaning struct {
+	AsOf      int64            // ms since 1970 UTC: deadlines are overdue, or not, as of then
+	Rules     int64            // version in force at the vehicle's last record
+	Bounds    map[string]int64 // of cases, in those rules
+	Judgement *judge.Judgement
+	Cases     []cases.Status
+	Effects   []cases.Effect    // of decisions in force, in log order
+	Marks     map[string][]Mark // by leaf hash, hex, of the vehicle's own records; those without are absent
+}
+
+// Known is what the meaning of a vehicle's records follows from.
+type Known struct {
+	Entries  []judge.Entry  // the complete history of the vehicle, in log order
+	Rules    *Rules         // in force at its last record
+	Cases    []cases.Status // as of AsOf
+	Effects  []cases.Effect // of decisions in force, in log order
+	Disputed []string       // leaf hashes, hex, of readings under a dispute that is open as of AsOf
+	AsOf     int64          // ms since 1970 UTC
+}
+
+// Mean says what a vehicle's records add up to. A verifier and a node use it
+// alike; what it is worth is what the records handed in are.
+func Mean(k *Known) *Meaning {
+	p := judge.ParamsOf(k.Rules.Judgement)
+	p.Rules = k.Rules.Version
+	m := &Meaning{AsOf: k.AsOf, Rules: k.Rules.Version, Bounds: cases.DefaultBounds(), Cases: k.Cases, Effects: k.Effects, Marks: map[string][]Mark{}}
+	maps.Copy(m.Bounds, k.Rules.Cases)
+	m.Judgement = judge.Judge(&judge.History{Entries: k.Entries, Effects: k.Effects, Disputed: k.Disputed}, p, k.AsOf)
+	records := map[string]*record.Record{}
+	for _, e := range k.Entries {
+		if e.Record != nil {
+			records[e.Hash] = e.Record
+			m.mark(e.Hash, timeMarks(e.Record, e.Time, &p)...)
+		}
+	}
+	m.markEffects(records)
+	for _, h := range k.Disputed {
+		m.mark(h, Mark{Code: MarkDisputed})
+	}
+	for _, r := range m.Judgement.Readings {
+		switch {
+		case r.Named:
+			m.mark(r.Hash, Mark{Code: MarkContradicts})
+		case r.BothSides:
+			m.mark(r.Hash, Mark{Code: MarkOneSide})
+		}
+	}
+	return m
+}
+
+func (m *Meaning) mark(hash string, marks ...Mark) {
+	if len(marks) > 0 {
+		m.Marks[hash] = append(m.Marks[hash], marks...)
+	}
+}
+
+// meaning is step 6, for a file about a vehicle that is verified so far.
+func (c *check) meaning() error {
+	if !c.file.ownVehicle(c.file.Subject) {
+		return nil
+	}
+	// The quorum's time has whole seconds, and may be unknown.
+	asOf, book := max(c.rep.AsOf*1000, c.seal.Time), c.rep.Casework()
+	k := &Known{
+		Rules: c.rules, AsOf: asOf,
+		Cases: cases.Statuses(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
+	}
+	for _, e := range c.file.History(c.file.Subject).Entries {
+		entry := judge.Entry{Index: e.Index, Time: e.Time, Hash: Hex(e.Hash)}
+		if s := c.all[e.Index]; e.Note != nil && s != nil {
+			entry.Record = s.rec
+		}
+		k.Entries = append(k.Entries, entry)
+	}
+	c.rep.Meaning = Mean(k)
+	return nil
+}

@@ -1,0 +1,157 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/milepost-log/milepost/verify/cases"
+)
+
+// cases tells of the cases about the vehicle, those first in which something
+// is still to come.
+func (in *inference) cases() {
+	if len(in.meaning.Cases) == 0 {
+		return
+	}
+	if in.b.Len() > 0 {
+		in.b.WriteByte('\n')
+	}
+	fmt.Fprintf(&in.b, "Cases about this vehicle, as of %s:\n", moment(in.meaning.AsOf))
+	for _, open := range []bool{true, false} {
+		for i := range in.meaning.Cases {
+			if c := &in.meaning.Cases[i]; c.Open == open {
+				in.oneCase(c)
+			}
+		}
+	}
+}
+
+var kindWords = map[string]string{"correction": "Correction asked for", "dispute": "Dispute opened"}
+
+func (in *inference) oneCase(c *cases.Status) {
+	behalf := ""
+	if c.For != "" && c.For != "self" {
+		behalf = " for the " + plainWords(c.For)
+	}
+	in.say(2, "%s by %s%s on %s (log index %d): %s.", kindWords[c.Kind], c.By.Member, behalf, logDay(c.Opened), c.Index, c.Words)
+	if c.Unclear {
+		in.say(4, "Records of it are withheld: it may stand otherwise.")
+	}
+	for _, h := range c.Targets {
+		if e := in.results[h]; e != nil && e.Record != nil {
+			in.say(4, "About: %s.", in.record(e.Record))
+		} else {
+			in.say(4, "About: a record that is not shown, %s.", short(h))
+		}
+	}
+	if c.Claim != nil {
+		in.say(4, "It says: %s. Reason given: %s.", in.claim(c), plainWords(c.Claim.Reason))
+	}
+	if c.Says != "" {
+		in.say(4, "It says: %s.", plainWords(c.Says))
+	}
+	for _, d := range c.Decisions {
+		in.say(4, "Decided by %s on %s (log index %d)%s.", d.By.Member, logDay(d.Time), d.Index, in.outcome(&d))
+	}
+	for i := range c.Clocks {
+		in.clock(c, &c.Clocks[i])
+	}
+	if c.Lost > 1 {
+		in.say(4, "%s has withdrawn or lost %d disputes about this vehicle.", c.By.Member, c.Lost)
+	}
+}
+
+func plainWords(code string) string { return strings.ReplaceAll(code, "_", " ") }
+
+func (in *inference) claim(c *cases.Status) string {
+	var parts []string
+	l := c.Claim
+	if l.Value != nil {
+		unit := l.Unit
+		if e := in.results[c.Targets[0]]; unit == "" && e != nil && e.Record != nil {
+			unit = e.Record.Body.Get("unit").Str
+		}
+		parts = append(parts, "the counter showed "+strings.TrimSpace(in.unit.Mileage(*l.Value, unit)))
+	} else if l.Unit != "" {
+		parts = append(parts, "the unit was "+symbols[Unit(l.Unit)])
+	}
+	if l.EventTime != "" {
+		parts = append(parts, "it was read on "+dayOf(l.EventTime))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "the "+plainWords(l.Field)+" is wrong")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (in *inference) outcome(d *cases.Decision) string {
+	s := ""
+	if d.Outcome != "" {
+		s = ": " + plainWords(d.Outcome)
+	}
+	count := map[string]int{}
+	for _, f := range d.Finding {
+		count[f]++
+	}
+	var parts []string
+	for _, f := range []string{"actual", "not_actual", "undetermined"} {
+		if n := count[f]; n == 1 {
+			parts = append(parts, plainWords(f))
+		} else if n > 1 {
+			parts = append(parts, fmt.Sprintf("%d records %s", n, plainWords(f)))
+		}
+	}
+	if len(parts) > 0 {
+		s += "; found: " + strings.Join(parts, ", ")
+	}
+	return s
+}
+
+// steps say what a deadline waits for, and from whom.
+var steps = map[string]struct{ what, who string }{
+	"correction decide": {"no decision", "the maker's support or an arbitrator in its place"},
+	"dispute answer":    {"no answer", "those whose records are disputed"},
+	"dispute decide":    {"no decision", "the arbitrator"},
+	"dispute final":     {"no decision on the appeal", "another arbitrator"},
+}
+
+func (in *inference) clock(c *cases.Status, t *cases.ClockStatus) {
+	step, known := steps[c.Kind+" "+t.Name]
+	if t.Window || !known {
+		return
+	}
+	who := step.who
+	if who == "the arbitrator" && c.Arbitrator != "" {
+		who = c.Arbitrator
+	}
+	limit := in.limit(c.Kind, t)
+	breach := ""
+	if t.Breached {
+		breach = fmt.Sprintf("; the last bound, %s, is passed too", moment(t.Breach))
+	}
+	switch {
+	case t.Overdue != 0 && t.Met == 0 && c.Open:
+		in.say(4, "OVERDUE: %s by %s; due by %s%s, overdue since then%s.", step.what, who, moment(t.Target), limit, breach)
+	case t.Overdue != 0 && t.Met != 0:
+		in.say(4, "Late: it was due by %s%s; it came on %s%s.", moment(t.Target), limit, moment(t.Met), breach)
+	case t.Met == 0 && c.Open:
+		in.say(4, "Waiting: %s yet by %s; due by %s%s.", step.what, who, moment(t.Target), limit)
+	}
+}
+
+// limit says in days how long a deadline is, where the rules that set it are
+// those at hand.
+func (in *inference) limit(kind string, t *cases.ClockStatus) string {
+	def := cases.Lookup(kind)
+	name := kind + "_" + t.Name + "_target"
+	days, ok := in.meaning.Bounds[name]
+	if def == nil || !ok || in.meaning.Rules != t.Rules {
+		return ""
+	}
+	for _, c := range def.Clocks {
+		if c.Name == t.Name && c.Working {
+			return fmt.Sprintf(", within %s", counted(int(days), "working day"))
+		}
+	}
+	return fmt.Sprintf(", within %s", counted(int(days), "day"))
+}
