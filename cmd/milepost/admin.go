@@ -102,6 +102,7 @@ func (a *administration) add(typ string, body jcs.Value) error {
 	}
 	a.said = append(a.said, short(r))
 	a.sit.apply(r)
+	a.member = a.sit.auth.Members[a.member.Name] // as it is then
 	a.notes = append(a.notes, note)
 	return nil
 }
