@@ -255,24 +255,26 @@ func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error 
 	return nil
 }
 
-// mayReadRecord decides about a single record, by all the histories that it
-// is in.
+// mayReadRecord decides about a single record: whoever may see it in the
+// history of one of its vehicles may see it.
 func (n *Node) mayReadRecord(r *http.Request, c caller, h *head, rec *record.Record) (*reading, error) {
 	reader, err := n.readerOf(r, c)
 	if err != nil {
 		return nil, err
 	}
-	vehicle := rec.Vehicle()
-	if vehicle == "" {
+	vehicles := rec.Vehicles()
+	if len(vehicles) == 0 {
 		return nil, n.stranger(c, reader, verify.MayReadMembers(reader))
 	}
-	rd := &reading{n: n, reader: reader, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}
-	if rd.on, err = vehicleAt(h.view, vehicle); err != nil {
-		return nil, err
+	for _, vehicle := range vehicles {
+		rd := &reading{n: n, reader: reader, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}
+		if rd.on, err = vehicleAt(h.view, vehicle); err != nil {
+			return nil, err
+		}
+		if rd.shows(rec) {
+			return rd, nil
+		}
 	}
-	if !rd.shows(rec) {
-		return nil, n.stranger(c, reader, fault.New("no_access", "", "this reader may not see this record").
-			WithHint("whoever has the vehicle there can grant access: access.granted/1"))
-	}
-	return rd, nil
+	return nil, n.stranger(c, reader, fault.New("no_access", "", "this reader may not see this record").
+		WithHint("whoever has the vehicle there can grant access: access.granted/1"))
 }
