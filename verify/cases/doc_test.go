@@ -12,30 +12,6 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/cases.md anew")
 
-// needWords says for a person what a step asks for.
-var needWords = map[string]string{
-	"target":        "records of this vehicle that stand before it (of a correction: one odometer.reading)",
-	"unopened":      "no undecided correction of the same reading",
-	"after":         "`after` = the newest decision about the reading, if there is one",
-	"changed":       "something else than what counts already",
-	"unrepeated":    "not the claim that was just rejected",
-	"proof":         "an attachment, unless by the author within 24 hours",
-	"attachment":    "attachment of kind",
-	"attachments":   "an attachment",
-	"window":        "window",
-	"overdue":       "overdue:",
-	"same_vehicle":  "not about the wrong vehicle",
-	"other_vehicle": "about the wrong vehicle",
-	"note":          "the reading's note",
-	"effective":     "`effective`, unless it is a duplicate",
-	"older_proof":   "where the mileage falls: a record in `refs` not younger than the reading, or an attachment",
-	"arbitrator":    "an arbitrator that wrote none of the targets and did not open it",
-	"once":          "not answered yet",
-	"answer":        "attachment of kind answer if it denies",
-	"findings":      "a finding for each target",
-	"other_member":  "another member than the decision's, where the rules ask for it",
-}
-
 var conditionWords = map[string]string{
 	"self": "within 28 days (window self), nothing decided yet, and within 24 hours or not lowering the mileage by more than the tolerance",
 }
@@ -55,7 +31,7 @@ func tables() string {
 			}
 			for n := range strings.FieldsSeq(s.Needs) {
 				name, arg, _ := strings.Cut(n, ":")
-				asks = append(asks, strings.TrimSpace(needWords[name]+" "+arg))
+				asks = append(asks, needPhrase(name, arg))
 			}
 			if next == "" {
 				next = "the same"

@@ -224,8 +224,12 @@ func needOverdue(m *move, name string) error {
 	return nil
 }
 
-func (m *move) aboutVehicle() bool {
-	return m.c.Claim != nil && (m.c.Claim.Field == "vehicle" || m.c.Claim.Reason == "wrong_vehicle")
+func (m *move) aboutVehicle() bool { return m.c.Claim.aboutVehicle() }
+
+// aboutVehicle reports whether a correction says that the reading is another
+// vehicle's.
+func (c *Claim) aboutVehicle() bool {
+	return c != nil && (c.Field == "vehicle" || c.Reason == "wrong_vehicle")
 }
 
 func needSameVehicle(m *move, _ string) error {

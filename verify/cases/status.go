@@ -22,7 +22,9 @@ type Status struct {
 	Claim      *Claim        `json:"claim,omitempty"` // of a correction
 	Says       string        `json:"says,omitempty"`  // of a dispute
 	Arbitrator string        `json:"arbitrator,omitempty"`
-	Targets    []string      `json:"targets"` // leaf hashes, hex
+	Targets    []string      `json:"targets"`           // leaf hashes, hex
+	Authors    []string      `json:"authors,omitempty"` // members that wrote the targets, as far as they are shown
+	Last       string        `json:"last"`              // leaf hash of its newest record: what the next one's prev must be
 	Answered   []Party       `json:"answered,omitempty"`
 	Decisions  []Decision    `json:"decisions,omitempty"`
 	Clocks     []ClockStatus `json:"clocks,omitempty"`
@@ -62,6 +64,7 @@ func Statuses(b Book, vehicle string, asOf int64) []Status {
 		s := Status{
 			Case: c.ID, Kind: c.Kind, State: c.StateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
 			By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
+			Last: c.Last,
 		}
 		s.Words, s.Open = def.States[s.State], !def.closed(s.State)
 		if c.Kind == dispute.Name {
@@ -69,6 +72,9 @@ func Statuses(b Book, vehicle string, asOf int64) []Status {
 		}
 		for _, t := range c.Targets {
 			s.Targets = append(s.Targets, t.Hash)
+			if name := t.Author.Member; name != "" && !slices.Contains(s.Authors, name) {
+				s.Authors = append(s.Authors, name)
+			}
 		}
 		for _, t := range c.Clocks {
 			s.Clocks = append(s.Clocks, t.at(asOf))

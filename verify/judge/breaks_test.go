@@ -67,7 +67,7 @@ func TestBreaks(t *testing.T) {
 func TestBreakTellsTheDistance(t *testing.T) {
 	t.Parallel()
 	b := judged(t, rows(series(80_000, 90_000, 100_000, 40_000, 50_000, 60_000, 70_000)...)).Breaks[0]
-	if Km(b.Amount) != 60_000 || len(b.Suggestions) != 0 {
+	if km(b.Amount) != 60_000 || len(b.Suggestions) != 0 {
 		t.Errorf("%+v", b)
 	}
 	if want := []string{hashOf(0), hashOf(1), hashOf(2)}; !reflect.DeepEqual(b.Readings, want) {
@@ -108,10 +108,10 @@ func TestRepairs(t *testing.T) {
 		want    []string
 	}{
 		"two digits swapped":         {row{value: 56_000}, nil}, // it agrees: nothing to repair
-		"swapped in front":           {row{value: 560_500}, []string{"56,000 km (a digit too many)", "56,500 km (a digit too many)", "50,500 km (a digit too many)"}},
-		"swapped, and falls":         {row{value: 15_900}, []string{"51,900 km (two digits swapped)", "55,900 km (a wrong digit)"}},
-		"miles taken for kilometres": {row{value: 34_000}, []string{"34,000 mi (the other unit)", "54,000 km (a wrong digit)"}},
-		"a digit missing at the end": {row{value: 5_500}, []string{"55,002 km (a digit missing)", "55,200 km (a digit missing)", "55,400 km (a digit missing)"}},
+		"swapped in front":           {row{value: 560_500}, []string{"56,000 km (a digit too many was entered)", "56,500 km (a digit too many was entered)", "50,500 km (a digit too many was entered)"}},
+		"swapped, and falls":         {row{value: 15_900}, []string{"51,900 km (two neighbouring digits were swapped)", "55,900 km (a digit was mistyped)"}},
+		"miles taken for kilometres": {row{value: 34_000}, []string{"34,000 mi (kilometres and miles were mixed up)", "54,000 km (a digit was mistyped)"}},
+		"a digit missing at the end": {row{value: 5_500}, []string{"55,002 km (a digit was left out)", "55,200 km (a digit was left out)", "55,400 km (a digit was left out)"}},
 		"nothing fits":               {row{value: 9}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,15 +144,15 @@ func TestSlips(t *testing.T) {
 		has[Suggestion{"", c.kind, c.value, c.unit}.Text()] = true
 	}
 	for _, want := range []string{
-		"2,103 km (two digits swapped)", "1,023 km (two digits swapped)", "1,230 km (two digits swapped)", "1,203 mi (the other unit)",
-		"203 km (a digit too many)", "123 km (a digit too many)", "12,037 km (a digit missing)", "41,203 km (a digit missing)",
-		"1,293 km (a wrong digit)", "9,203 km (a wrong digit)",
+		"2,103 km (two neighbouring digits were swapped)", "1,023 km (two neighbouring digits were swapped)", "1,230 km (two neighbouring digits were swapped)", "1,203 mi (kilometres and miles were mixed up)",
+		"203 km (a digit too many was entered)", "123 km (a digit too many was entered)", "12,037 km (a digit was left out)", "41,203 km (a digit was left out)",
+		"1,293 km (a digit was mistyped)", "9,203 km (a digit was mistyped)",
 	} {
 		if !has[want] {
 			t.Errorf("%s is not tried", want)
 		}
 	}
-	if has["203 km (a wrong digit)"] {
+	if has["203 km (a digit was mistyped)"] {
 		t.Error("a value that begins with zero is tried")
 	}
 }

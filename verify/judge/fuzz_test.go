@@ -27,7 +27,12 @@ func FuzzJudge(f *testing.F) {
 		if again := Judge(h, p, int64(len(data))<<40).JSON(); !bytes.Equal(out, again) {
 			t.Fatalf("%s\nthen\n%s", out, again)
 		}
-		if len(j.Explain()) != len(j.Breaks) || len(j.Reasons) == 0 {
+		for i := range j.Breaks {
+			if one, other := j.Breaks[i].Sides(); len(one)+len(other) == 0 || j.moveText(&j.Breaks[i]) == "" || j.Breaks[i].Text() == "" {
+				t.Fatalf("%s", out)
+			}
+		}
+		if len(j.Reasons) == 0 || j.Unit() != "KMT" && j.Unit() != "SMI" {
 			t.Fatalf("%s", out)
 		}
 		for _, e := range h.Entries {

@@ -40,19 +40,17 @@ type Judgement struct {
 	Last    uint64 // log indices of the first and the last entry
 	Entries int    // with those withheld
 
-	Result  string
-	Reasons []string // codes; the first one decided
-	Breaks  []Break
+	Outcome
+	ShownOnly *Outcome // what the rest gives, where records are withheld
 
+	Breaks    []Break
 	Corrected []Correction
 	Excluded  []Exclusion
 	Admitted  []Admission
 	Flags     []Flag
 
-	Judged         int
-	Withheld       int
-	ShownOnly      *Outcome // what the rest gives, where records are withheld
-	WithoutDispute *Outcome // what the readings give but for an open dispute
+	Judged   int
+	Withheld int
 
 	AtLeast int64 // mm that the car has covered if nobody entered too high a figure
 
@@ -63,8 +61,9 @@ type Judgement struct {
 
 // Outcome is a result and its reasons.
 type Outcome struct {
-	Result  string
-	Reasons []string
+	Result         string
+	Reasons        []string // codes; the first one decided
+	WithoutDispute *Outcome // what the readings give but for an open dispute, where that is the reason
 }
 
 // Correction is a reading that counts otherwise than it was entered.

@@ -11,11 +11,11 @@ import (
 // Format names the form of JSON.
 const Format = "milepost/judgement@v1"
 
-// Km is mm in whole kilometres, rounded half up.
-func Km(mm int64) int64 { return In("KMT", mm) }
+// km is mm in whole kilometres, rounded half up.
+func km(mm int64) int64 { return in("KMT", mm) }
 
-// In is mm in whole units, KMT or SMI, rounded half up.
-func In(unit string, mm int64) int64 {
+// in is mm in whole units, KMT or SMI, rounded half up.
+func in(unit string, mm int64) int64 {
 	u := unitMM(unit)
 	if u == 0 {
 		return 0
@@ -45,7 +45,7 @@ func (j *Judgement) Value() jcs.Value {
 		field("corrected", list(j.Corrected, func(c Correction) jcs.Value {
 			return jcs.Make(text("by", c.By), field("effective", c.Effective.value()), field("entered", c.Entered.value()), text("record", c.Record))
 		})),
-		number("distance_at_least_km", Km(j.AtLeast)),
+		number("distance_at_least_km", km(j.AtLeast)),
 		field("excluded", list(j.Excluded, func(e Exclusion) jcs.Value {
 			return jcs.Make(text("by", e.By), text("reason", e.Reason), text("record", e.Record))
 		})),
@@ -82,7 +82,7 @@ func (o *Outcome) value() jcs.Value {
 	if o == nil {
 		return jcs.Value{}
 	}
-	return jcs.Make(field("reasons", jcs.Texts(o.Reasons)), text("result", o.Result))
+	return jcs.Make(field("reasons", jcs.Texts(o.Reasons)), text("result", o.Result), field("without_dispute", o.WithoutDispute.value()))
 }
 
 func (v Value) value() jcs.Value {
@@ -91,7 +91,7 @@ func (v Value) value() jcs.Value {
 
 func (b Break) value() jcs.Value {
 	return jcs.Make(
-		field("against", jcs.Texts(b.Against)), number("amount_km", Km(b.Amount)), text("from", b.From), text("kind", b.Kind),
+		field("against", jcs.Texts(b.Against)), number("amount_km", km(b.Amount)), text("from", b.From), text("kind", b.Kind),
 		field("readings", jcs.Texts(b.Readings)), field("suggestions", list(b.Suggestions, Suggestion.value)), text("to", b.To), text("why", b.Why),
 	)
 }
@@ -110,7 +110,7 @@ func (f Flag) value() jcs.Value {
 	}
 	switch f.Code {
 	case "jump", "static":
-		fs = append(fs, number("amount_km", Km(f.Amount)), number("days", f.Days))
+		fs = append(fs, number("amount_km", km(f.Amount)), number("days", f.Days))
 	case "gap":
 		fs = append(fs, number("days", f.Days))
 	case "late", "very_late", "future_dated":

@@ -134,7 +134,7 @@ func TestTheOtherUnit(t *testing.T) {
 		}
 		before := Judge(rows(rs...), ParamsOf(nil), 0)
 		i := rapid.IntRange(0, len(rs)-1).Draw(t, "told")
-		rs[i].value, rs[i].unit = In("SMI", rs[i].value*kmMM), "SMI"
+		rs[i].value, rs[i].unit = in("SMI", rs[i].value*kmMM), "SMI"
 		after := Judge(rows(rs...), ParamsOf(nil), 0)
 		if before.Result != after.Result || !slices.Equal(marks(before), marks(after)) {
 			t.Fatalf("%s\nwas\n%s\n%+v", after.JSON(), before.JSON(), rs)

@@ -8,15 +8,14 @@ func (q *inquiry) conclude() {
 	outcome := q.outcome()
 	if len(q.h.Disputed) > 0 {
 		found := outcome
-		o.WithoutDispute = &found
-		outcome = Outcome{NoJudgement, []string{"10"}}
+		outcome = Outcome{Result: NoJudgement, Reasons: []string{"10"}, WithoutDispute: &found}
 	}
 	if q.withheld > 0 {
 		shown := outcome
 		o.ShownOnly = &shown
-		outcome = Outcome{NoJudgement, []string{"12"}}
+		outcome = Outcome{Result: NoJudgement, Reasons: []string{"12"}}
 	}
-	o.Result, o.Reasons = outcome.Result, outcome.Reasons
+	o.Outcome = outcome
 }
 
 // outcome goes through what the readings themselves say. The first row that

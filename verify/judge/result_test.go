@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -24,35 +25,32 @@ func TestResults(t *testing.T) {
 	}
 	disputed := func(h *History) *History { h.Disputed = []string{hashOf(1)}; return h }
 	for name, c := range map[string]struct {
-		h               *History
-		want            Outcome
-		shown, disputed *Outcome
-		withheld        int
+		h        *History
+		want     Outcome
+		shown    *Outcome
+		withheld int
 	}{
-		"logical":              {h: good(), want: Outcome{Logical, []string{"00"}}},
-		"illogical":            {h: bad(), want: Outcome{Illogical, []string{"04"}}},
-		"nothing at all":       {h: rows(), want: Outcome{NoJudgement, []string{"06"}}},
-		"one reading":          {h: rows(row{value: 5}), want: Outcome{NoJudgement, []string{"06"}}},
-		"two of one day":       {h: rows(row{value: 5}, row{value: 6}), want: Outcome{NoJudgement, []string{"06"}}},
-		"too fast in a day":    {h: rows(row{value: 5}, row{value: 60_000}), want: Outcome{Illogical, []string{"04", "06"}}},
-		"from abroad":          {h: created(good(), 150, abroad), want: Outcome{NoJudgement, []string{"05"}}},
-		"long from abroad":     {h: created(good(), 50, abroad), want: Outcome{Logical, []string{"00"}}},
-		"abroad and illogical": {h: created(bad(), 250, abroad), want: Outcome{Illogical, []string{"04", "05"}}},
-		"withheld":             {h: with12(good(), 2), want: Outcome{NoJudgement, []string{"12"}}, shown: &Outcome{Logical, []string{"00"}}, withheld: 2},
-		"disputed":             {h: disputed(bad()), want: Outcome{NoJudgement, []string{"10"}}, disputed: &Outcome{Illogical, []string{"04"}}},
+		"logical":              {h: good(), want: Outcome{Result: Logical, Reasons: []string{"00"}}},
+		"illogical":            {h: bad(), want: Outcome{Result: Illogical, Reasons: []string{"04"}}},
+		"nothing at all":       {h: rows(), want: Outcome{Result: NoJudgement, Reasons: []string{"06"}}},
+		"one reading":          {h: rows(row{value: 5}), want: Outcome{Result: NoJudgement, Reasons: []string{"06"}}},
+		"two of one day":       {h: rows(row{value: 5}, row{value: 6}), want: Outcome{Result: NoJudgement, Reasons: []string{"06"}}},
+		"too fast in a day":    {h: rows(row{value: 5}, row{value: 60_000}), want: Outcome{Result: Illogical, Reasons: []string{"04", "06"}}},
+		"from abroad":          {h: created(good(), 150, abroad), want: Outcome{Result: NoJudgement, Reasons: []string{"05"}}},
+		"long from abroad":     {h: created(good(), 50, abroad), want: Outcome{Result: Logical, Reasons: []string{"00"}}},
+		"abroad and illogical": {h: created(bad(), 250, abroad), want: Outcome{Result: Illogical, Reasons: []string{"04", "05"}}},
+		"withheld":             {h: with12(good(), 2), want: Outcome{Result: NoJudgement, Reasons: []string{"12"}}, shown: &Outcome{Result: Logical, Reasons: []string{"00"}}, withheld: 2},
+		"disputed":             {h: disputed(bad()), want: Outcome{NoJudgement, []string{"10"}, &Outcome{Illogical, []string{"04"}, nil}}},
 		"withheld and disputed": {
-			h: with12(disputed(bad()), 1), want: Outcome{NoJudgement, []string{"12"}}, shown: &Outcome{NoJudgement, []string{"10"}},
-			disputed: &Outcome{Illogical, []string{"04"}}, withheld: 1,
+			h: with12(disputed(bad()), 1), want: Outcome{Result: NoJudgement, Reasons: []string{"12"}}, withheld: 1,
+			shown: &Outcome{NoJudgement, []string{"10"}, &Outcome{Illogical, []string{"04"}, nil}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := judged(t, c.h)
-			if fmt.Sprint(Outcome{j.Result, j.Reasons}) != fmt.Sprint(c.want) || j.Withheld != c.withheld {
+			if !reflect.DeepEqual(j.Outcome, c.want) || !reflect.DeepEqual(j.ShownOnly, c.shown) || j.Withheld != c.withheld {
 				t.Errorf("%s", j.JSON())
-			}
-			if fmt.Sprint(j.ShownOnly) != fmt.Sprint(c.shown) || fmt.Sprint(j.WithoutDispute) != fmt.Sprint(c.disputed) {
-				t.Errorf("%v, %v", j.ShownOnly, j.WithoutDispute)
 			}
 			for _, r := range j.Reasons {
 				if ReasonText(r) == "" {
@@ -104,7 +102,7 @@ func TestFlags(t *testing.T) {
 				var i int
 				fmt.Sscanf(f.Record, "%x", &i)
 				got = append(got, fmt.Sprintf("%s %d", f.Code, i))
-				if f.Text() == "" {
+				if FlagText(f.Code) == "" {
 					t.Errorf("%s has no words", f.Code)
 				}
 			}
@@ -150,13 +148,28 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// With records withheld and a dispute open, what the rest gives stands in it
+// both with the dispute and without.
+func TestJSONWithheldAndDisputed(t *testing.T) {
+	t.Parallel()
+	h := rows(series(50_000, 60_000, 70_000)...)
+	h.Disputed = []string{hashOf(1)}
+	h.Entries = append(h.Entries, Entry{Index: 7, Hash: hashOf(7)})
+	want := `{"admitted":[],"as_of":"2030-01-01T00:00:00Z","breaks":[],"corrected":[],"distance_at_least_km":70000,"excluded":[],"flags":[],"format":"milepost/judgement@v1",` +
+		`"judged":3,"range":[0,7],"reasons":["12"],"result":"no_judgement","rules":"1",` +
+		`"shown_only":{"reasons":["10"],"result":"no_judgement","without_dispute":{"reasons":["00"],"result":"logical"}},"withheld":1}`
+	if got := string(judged(t, h).JSON()); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 func TestRounding(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		unit     string
 		mm, want int64
 	}{{"KMT", 499_999, 0}, {"KMT", 500_000, 1}, {"KMT", -500_000, 0}, {"KMT", -500_001, -1}, {"SMI", 804_672, 1}, {"SMI", 804_671, 0}, {"", 5, 0}} {
-		if got := In(c.unit, c.mm); got != c.want {
+		if got := in(c.unit, c.mm); got != c.want {
 			t.Errorf("%d mm is %d %s, want %d", c.mm, got, c.unit, c.want)
 		}
 	}

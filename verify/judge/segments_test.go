@@ -95,8 +95,8 @@ func TestReplacementsAndRollovers(t *testing.T) {
 			}
 			for _, r := range j.Readings {
 				for i, x := range c.xs {
-					if r.Hash == hashOf(i) && Km(r.X) != x {
-						t.Errorf("reading %d stands at %d km, want %d", i, Km(r.X), x)
+					if r.Hash == hashOf(i) && km(r.X) != x {
+						t.Errorf("reading %d stands at %d km, want %d", i, km(r.X), x)
 					}
 				}
 				for i, p := range c.parts {
@@ -156,8 +156,8 @@ func TestDistanceAtLeast(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if j := judged(t, c.h); Km(j.AtLeast) != c.want {
-				t.Errorf("%d km, want %d\n%s", Km(j.AtLeast), c.want, j.JSON())
+			if j := judged(t, c.h); km(j.AtLeast) != c.want {
+				t.Errorf("%d km, want %d\n%s", km(j.AtLeast), c.want, j.JSON())
 			}
 		})
 	}

@@ -46,8 +46,8 @@ func Warn(h *History, r *record.Record, p Params) []Warning {
 	after := Judge(&next, p, entry.Time)
 
 	var ws []Warning
-	for _, b := range after.Breaks {
-		if w, ok := warnBreak(b, before.Breaks, hash, after); ok {
+	for i := range after.Breaks {
+		if w, ok := warnBreak(&after.Breaks[i], before.Breaks, hash, after); ok {
 			ws = append(ws, w)
 		}
 	}
@@ -62,7 +62,7 @@ func Warn(h *History, r *record.Record, p Params) []Warning {
 		}
 		switch f.Code {
 		case "late", "very_late", "future_dated", "jump", "static", "duplicate", "unit_changed", "rollover_implausible":
-			ws = append(ws, Warning{Code: f.Code, Text: f.Text()})
+			ws = append(ws, Warning{Code: f.Code, Text: f.text(r.Body.Get("unit").Str)})
 		}
 	}
 	for _, c := range []struct{ typ, reason, code string }{{replacedType, "02", WarnReplacement}, {rolloverType, "01", WarnRollover}} {
@@ -75,7 +75,7 @@ func Warn(h *History, r *record.Record, p Params) []Warning {
 
 // warnBreak tells of a break that the record takes part in, or that was not
 // there without it.
-func warnBreak(b Break, had []Break, hash string, j *Judgement) (Warning, bool) {
+func warnBreak(b *Break, had []Break, hash string, j *Judgement) (Warning, bool) {
 	mine := slices.Contains(b.Readings, hash)
 	others := append(slices.Clone(b.Readings), b.Against...)
 	others = slices.DeleteFunc(others, func(h string) bool { return h == hash })
@@ -91,7 +91,7 @@ func warnBreak(b Break, had []Break, hash string, j *Judgement) (Warning, bool) 
 	if known || len(others) == 0 {
 		return Warning{}, false
 	}
-	w := Warning{Code: codeOf[b.Why], Against: others, Text: j.breakText(b)}
+	w := Warning{Code: codeOf[b.Why], Against: others, Text: j.moveText(b)}
 	for _, s := range b.Suggestions {
 		if s.Record == hash {
 			w.Suggestions = append(w.Suggestions, s)
@@ -108,9 +108,11 @@ func warnBreak(b Break, had []Break, hash string, j *Judgement) (Warning, bool) 
 }
 
 func (j *Judgement) gives(reason string) bool {
-	for _, o := range []*Outcome{{j.Result, j.Reasons}, j.ShownOnly, j.WithoutDispute} {
-		if o != nil && slices.Contains(o.Reasons, reason) {
-			return true
+	for _, o := range []*Outcome{&j.Outcome, j.ShownOnly} {
+		for ; o != nil; o = o.WithoutDispute {
+			if slices.Contains(o.Reasons, reason) {
+				return true
+			}
 		}
 	}
 	return false

@@ -51,7 +51,7 @@ func (in *inference) oneCase(c *cases.Status) {
 		in.say(4, "It says: %s.", plainWords(c.Says))
 	}
 	for _, d := range c.Decisions {
-		in.say(4, "Decided by %s on %s (log index %d)%s.", d.By.Member, logDay(d.Time), d.Index, in.outcome(&d))
+		in.say(4, "Decided by %s on %s (log index %d)%s.", d.By.Member, logDay(d.Time), d.Index, in.decision(&d))
 	}
 	for i := range c.Clocks {
 		in.clock(c, &c.Clocks[i])
@@ -84,7 +84,7 @@ func (in *inference) claim(c *cases.Status) string {
 	return strings.Join(parts, ", ")
 }
 
-func (in *inference) outcome(d *cases.Decision) string {
+func (in *inference) decision(d *cases.Decision) string {
 	s := ""
 	if d.Outcome != "" {
 		s = ": " + plainWords(d.Outcome)

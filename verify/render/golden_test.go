@@ -224,6 +224,20 @@ var stories = []struct {
 		b.withhold(b.read(turin, "2022-01-05T09:00:00+01:00", 61_000, "KMT"))
 		b.read(lyon, "2023-01-05T09:00:00+01:00", 121_900, "KMT")
 	}},
+	{"in miles", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2019-01-05T09:00:00+01:00", 80_467, "KMT")
+		b.read(leeds, "2021-01-05T09:00:00Z", 70_000, "SMI")
+		b.read(leeds, "2022-01-05T09:00:00Z", 100_000, "SMI")
+		b.read(leeds, "2022-03-05T09:00:00Z", 60_000, "SMI")
+		b.read(leeds, "2023-03-05T09:00:00Z", 66_000, "SMI")
+	}},
+	{"withheld and disputed", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2021-01-05T09:00:00+01:00", 81_200, "KMT")
+		low := b.read(turin, "2022-01-05T09:00:00+01:00", 10_345, "KMT")
+		b.withhold(b.add(lyon, "insurance.event/1", "2022-06-05T09:00:00+02:00", time.Hour, `{"claim":"`+strings.Repeat("A", 43)+`=","kind":"flood","severity":"severe"}`))
+		b.read(lyon, "2023-01-05T09:00:00+01:00", 121_900, "KMT")
+		b.known.Disputed = []string{low}
+	}},
 	{"from another car", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
 		b.read(lyon, "2021-01-05T09:00:00+01:00", 50_000, "KMT")
 		b.subjects = []string{"vehicle/VF1AAAA0000000001"}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,49 +44,30 @@ func (in *inference) say(indent int, format string, args ...any) {
 	in.b.WriteString(hang(fmt.Sprintf(format, args...), indent, indent+2))
 }
 
-// verdictWords are the results of a judgement.
-var verdictWords = map[string]string{
-	judge.Logical:                "LOGICAL",
-	judge.LogicalAfterCorrection: "LOGICAL AFTER CORRECTION",
-	judge.Illogical:              "ILLOGICAL",
-	judge.NoJudgement:            "NO JUDGEMENT",
-}
-
-// reasonWords explain the reasons; those of 00 to 06 mean what the Dutch
-// register's codes mean.
-var reasonWords = map[string]string{
-	"00": "One mileage that never falls could have produced every reading.",
-	"01": "The counter began anew at zero, or seems to have, and no reading of somebody else just before attests it.",
-	"02": "The odometer was replaced or repaired, and its last mileage is unreadable, or no reading of somebody else just before attests it.",
-	"04": "No single mileage that never falls could have produced these readings.",
-	"05": "The vehicle was imported, and there are fewer than two readings since.",
-	"06": "There are no two readings of different days to compare.",
-	"10": "A dispute about one of the readings is open.",
-	"12": "Records are withheld: one that is hidden could contradict the rest.",
-	"13": "A decision in force counts here: what was entered stands in the history beside it.",
-}
-
 func (in *inference) judgement(j *judge.Judgement) {
-	in.verdict(2, j.Result, j.Reasons, in.basis(j))
-	if o := j.ShownOnly; o != nil {
-		in.verdict(4, o.Result, o.Reasons, "That is for the records shown alone: the others could change it.")
+	in.outcome(2, &j.Outcome, in.basis(j))
+	if j.ShownOnly != nil {
+		in.outcome(4, j.ShownOnly, "That is for the records shown alone: the others could change it.")
 	}
-	if o := j.WithoutDispute; o != nil {
-		in.verdict(4, o.Result, o.Reasons, "That is without the dispute.")
-	}
+	far := string(in.unit.Far(j))
 	for i := range j.Breaks {
-		in.contradiction(&j.Breaks[i], 4)
+		in.contradiction(i+1, &j.Breaks[i], far)
 	}
 	if j.Judged > 0 {
-		in.say(4, "It has covered at least %s, if nobody entered too high a mileage.", in.unit.distance(j.AtLeast))
+		in.say(4, "It has covered at least %s, if nobody entered too high a mileage.", judge.Mileage(far, j.AtLeast))
 	}
-	in.flags(j)
+	in.flags(j, far)
 }
 
-func (in *inference) verdict(indent int, result string, reasons []string, why string) {
-	in.say(indent, "%s. %s", verdictWords[result], why)
-	for _, r := range reasons {
-		in.say(indent+2, "Reason %s: %s", r, reasonWords[r])
+// outcome writes a result with its reasons, and below it what it would be but
+// for a dispute.
+func (in *inference) outcome(indent int, o *judge.Outcome, why string) {
+	in.say(indent, "%s. %s", strings.ToUpper(plainWords(o.Result)), why)
+	for _, r := range o.Reasons {
+		in.say(indent+2, "Reason %s: %s", r, judge.ReasonText(r))
+	}
+	if o.WithoutDispute != nil {
+		in.outcome(indent+2, o.WithoutDispute, "That is without the dispute.")
 	}
 }
 
@@ -101,79 +83,33 @@ func (in *inference) basis(j *judge.Judgement) string {
 }
 
 // contradiction tells of one break: who, when, what, and what may have
-// happened, without naming anybody whom the readings do not name.
-func (in *inference) contradiction(b *judge.Break, indent int) {
-	switch b.Kind {
-	case judge.Isolated:
-		in.say(indent, "%s %s: %s", in.readings(b.Readings), doesNotFit(len(b.Readings)), whyWords[b.Why])
-		in.against(b, indent)
-	case judge.Sustained:
-		if b.Why == judge.Drop {
-			in.say(indent, "The mileage fell by about %s and went on from there: a counter that was turned back, or changed without a record."+
-				" The readings do not say which side is wrong.", in.unit.distance(b.Amount))
-		} else {
-			in.say(indent, "The mileage leapt by about %s and went on from there. The readings do not say which side is wrong.", in.unit.distance(b.Amount))
+// happened.
+func (in *inference) contradiction(no int, b *judge.Break, far string) {
+	in.say(4, "Contradiction %d: %s.", no, b.Title())
+	how := b.Move("by " + judge.Mileage(far, b.Amount))
+	if b.From != "" && b.To != "" {
+		how = fmt.Sprintf("between %s and %s %s", in.when(b.From), in.when(b.To), how)
+	}
+	in.say(6, "%s. %s", upper(how), b.Text())
+	if b.Kind == judge.Isolated {
+		in.say(6, "Out of line: %s", in.readings(b.Readings))
+		if len(b.Against) > 0 {
+			in.say(6, "Contradicted by: %s", in.readings(b.Against))
 		}
-		in.sides(b, indent)
-	default: // tied, both_sides
-		in.say(indent, "These readings contradict each other by about %s, and nothing in them says which side is wrong: %s",
-			in.unit.distance(b.Amount), whyWords[b.Why])
-		in.sides(b, indent)
+	} else {
+		one, other := b.Sides()
+		in.say(6, "One side: %s", in.readings(one))
+		in.say(6, "Other side: %s", in.readings(other))
 	}
 	for i, s := range b.Suggestions {
 		if i == 0 {
-			in.say(indent+2, "Perhaps (suggestions, nothing was changed):")
+			in.say(6, "Perhaps (suggestions, nothing was changed):")
 		}
 		of := ""
 		if len(b.Readings) > 1 {
 			of = " for that of " + in.when(s.Record)
 		}
-		in.say(indent+4, "%s%s: %s", in.unit.Mileage(s.Value, s.Unit), of, repairWords[s.Kind])
-	}
-	if b.Kind == judge.Isolated && len(b.Suggestions) == 0 {
-		in.say(indent+2, "No clerical slip explains it; perhaps it is another vehicle's reading.")
-	}
-}
-
-func doesNotFit(n int) string {
-	if n == 1 {
-		return "does not fit the others"
-	}
-	return "do not fit the others"
-}
-
-var whyWords = map[string]string{
-	judge.Drop:            "the mileage would have fallen.",
-	judge.TooFast:         "the car would have covered more than a car does in that time.",
-	judge.ImpossibleSpeed: "no car is that fast.",
-}
-
-// repairWords name the clerical slips that a suggestion would undo.
-var repairWords = map[string]string{
-	judge.Transposed:   "two neighbouring digits were swapped",
-	judge.UnitMixed:    "kilometres and miles were mixed up",
-	judge.ExtraDigit:   "a digit too many was entered",
-	judge.MissingDigit: "a digit was left out",
-	judge.DigitTypo:    "one digit was mistyped",
-}
-
-func (in *inference) sides(b *judge.Break, indent int) {
-	one, other := b.Readings, b.Against
-	if len(other) == 0 {
-		// They contradict each other: what lies before the change, and after it.
-		i := slices.Index(one, b.From) + 1
-		one, other = one[:i], one[i:]
-	}
-	in.say(indent+2, "One side: %s", in.readings(one))
-	in.say(indent+2, "Other side: %s", in.readings(other))
-	if b.From != "" && b.To != "" {
-		in.say(indent+2, "It changed between %s and %s.", in.when(b.From), in.when(b.To))
-	}
-}
-
-func (in *inference) against(b *judge.Break, indent int) {
-	if len(b.Against) > 0 {
-		in.say(indent+2, "It contradicts: %s", in.readings(b.Against))
+		in.say(8, "%s%s: %s", in.unit.Mileage(s.Value, s.Unit), of, s.Slip())
 	}
 }
 
@@ -228,43 +164,22 @@ func (in *inference) when(hash string) string {
 // short is the beginning of a leaf hash, enough to tell two apart.
 func short(hash string) string { return hash[:min(12, len(hash))] }
 
-// flagWords say what is worth knowing and never decides. Flags that the
-// timeline shows as remarks are left out here.
-var flagWords = map[string]string{
-	"future_dated":           "dated ahead of their entry",
-	"jump":                   "an unusually large distance since the reading before",
-	"static":                 "hardly any distance in a long time",
-	"gap":                    "a long time without a reading",
-	"rate_warned":            "an unusually large distance a day",
-	"duplicate":              "entered twice",
-	"unit_changed":           "the unit changed",
-	"rounded":                "rounded readings",
-	"estimate":               "estimates, shown and never judged",
-	"thinned":                "some readings stand for others of the same month",
-	"sentinel_confirmed":     "values that look like a default, confirmed by who read them",
-	"rollover_implausible":   "a rollover was recorded that the mileage does not bear out",
-	"check_digit_bad":        "the VIN's check digit is wrong",
-	"corrected_after_report": "corrected after a report had been issued",
-	"imported":               "the vehicle was imported",
-	"confirmed_by_decision":  "found actual by an arbitrator",
-}
-
-func (in *inference) flags(j *judge.Judgement) {
-	count := map[string]int{}
-	var order, parts []string
-	for _, f := range j.Flags {
-		if flagWords[f.Code] == "" {
-			continue
-		}
-		if count[f.Code]++; count[f.Code] == 1 {
-			order = append(order, f.Code)
+// flags tell what is worth knowing and never decides. Those of delay stand
+// with their records.
+func (in *inference) flags(j *judge.Judgement, far string) {
+	details := map[string][]string{}
+	for i := range j.Flags {
+		if f := &j.Flags[i]; f.Seconds == 0 {
+			details[f.Code] = append(details[f.Code], f.Detail(far))
 		}
 	}
-	slices.Sort(order)
-	for _, c := range order {
-		s := flagWords[c]
-		if count[c] > 1 {
-			s += fmt.Sprintf(" (%d times)", count[c])
+	var parts []string
+	for _, code := range slices.Sorted(maps.Keys(details)) {
+		s := judge.FlagText(code)
+		if d := details[code]; len(d) > 1 {
+			s += fmt.Sprintf(" (%d times)", len(d))
+		} else if d[0] != "" {
+			s += " (" + d[0] + ")"
 		}
 		parts = append(parts, s)
 	}

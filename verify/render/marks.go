@@ -16,7 +16,7 @@ func (t *timeline) sayMark(m verify.Mark) string {
 	case verify.MarkCorrected:
 		return fmt.Sprintf("corrected: %s was entered, %s counts (%s)", t.figure(m.Entered, m.Effective), t.figure(m.Effective, m.Entered), decided(m))
 	case verify.MarkExcluded:
-		return fmt.Sprintf("does not count: %s (%s)", excludedWords[m.Reason], decided(m))
+		return fmt.Sprintf("does not count: %s (%s)", judge.ExclusionText(m.Reason), decided(m))
 	case verify.MarkReattributed:
 		return fmt.Sprintf("a reading entered for another car counts here: %s", t.figure(m.Effective, nil))
 	case verify.MarkAdmitted:
@@ -33,12 +33,6 @@ func (t *timeline) sayMark(m verify.Mark) string {
 		return "one of two sides that contradict each other, see below"
 	}
 	return strings.ReplaceAll(m.Code, "_", " ")
-}
-
-var excludedWords = map[string]string{
-	"not_actual":    "it was found not to be the actual mileage",
-	"duplicate":     "it was entered twice",
-	"wrong_vehicle": "it is a reading of another car",
 }
 
 func decided(m verify.Mark) string {

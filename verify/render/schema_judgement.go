@@ -19,13 +19,19 @@ type judgementForm struct {
 	Admitted       []admitted   `json:"admitted" doc:"readings that a decision lets in"`
 	Flags          []flagForm   `json:"flags" doc:"what is worth knowing and never decides"`
 	Distance       int64        `json:"distance_at_least_km" doc:"what the car has covered if nobody entered too high a figure"`
-	ShownOnly      *outcomeForm `json:"shown_only,omitempty" doc:"what it would be for the records that are shown"`
-	WithoutDispute *outcomeForm `json:"without_dispute,omitempty" doc:"what it would be without the open dispute"`
+	ShownOnly      *shownForm   `json:"shown_only,omitempty" doc:"only with reason 12: what it would be for the records that are shown"`
+	WithoutDispute *outcomeForm `json:"without_dispute,omitempty" doc:"only with reason 10: what it would be without the open dispute"`
 }
 
 type outcomeForm struct {
 	Result  string   `json:"result"`
 	Reasons []string `json:"reasons"`
+}
+
+type shownForm struct {
+	Result         string       `json:"result"`
+	Reasons        []string     `json:"reasons"`
+	WithoutDispute *outcomeForm `json:"without_dispute,omitempty" doc:"only with reason 10: what it would be without the open dispute"`
 }
 
 type breakForm struct {

@@ -60,12 +60,13 @@ func (u Unit) Mileage(value int64, unit string) string {
 	return about + record.Thousands(v) + " " + symbols[in]
 }
 
-// distance writes millimetres in the reader's unit, in km if it has none.
-func (u Unit) distance(mm int64) string {
+// Far is the unit in which distances are written, which nobody entered: where
+// the reader wants none, that of the newest judged reading.
+func (u Unit) Far(j *judge.Judgement) Unit {
 	if u == AsEntered {
-		u = Kilometres
+		return Unit(j.Unit())
 	}
-	return record.Thousands(judge.In(string(u), mm)) + " " + symbols[u]
+	return u
 }
 
 // mileageOf finds the mileage that the body of a record gives, in the units

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/verify/judge"
 )
 
 // A mile is 1,609,344 mm; what falls on a half is rounded up.
@@ -30,11 +31,11 @@ func TestUnits(t *testing.T) {
 			t.Errorf("%d %s in %q: %s, want %s", c.value, c.in, c.unit, got, c.want)
 		}
 	}
-	if got := Miles.distance(100_000_000); got != "62 mi" {
-		t.Error(got)
-	}
-	if got := AsEntered.distance(12_345_000_000); got != "12,345 km" {
-		t.Error(got)
+	j := &judge.Judgement{Readings: []judge.Reading{{Status: judge.Judged, Effective: judge.Value{Unit: "SMI"}}}}
+	for unit, want := range map[Unit]Unit{AsEntered: Miles, Miles: Miles, Kilometres: Kilometres} {
+		if got := unit.Far(j); got != want {
+			t.Errorf("distances are in %q, for a reader of %q", got, unit)
+		}
 	}
 }
 

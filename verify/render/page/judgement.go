@@ -12,7 +12,6 @@ import (
 // judgement is the verifier's inference, with its reasons and both sides.
 type judgement struct {
 	Result  string
-	Meaning string
 	Reasons []string
 	Breaks  []breakView
 	Flags   []string
@@ -32,25 +31,25 @@ func judgementOf(in *Input, es []*entry) *judgement {
 	if m == nil || m.Judgement == nil {
 		return nil
 	}
-	j, x, unit := m.Judgement, indexOf(es), in.Unit
-	if unit == render.AsEntered {
-		unit = commonUnit(j.Readings)
-	}
-	out := &judgement{Result: resultTitles[j.Result], Meaning: resultTexts[j.Result], Reasons: reasonTexts(j.Reasons)}
-	out.Reasons = append(out.Reasons, basis(j)...)
-	if o := j.ShownOnly; o != nil {
-		out.Reasons = append(out.Reasons, "For the records that are shown alone it would be: "+outcome(o))
-	}
+	j, x := m.Judgement, indexOf(es)
+	far := string(in.Unit.Far(j))
+	out := &judgement{Result: sentence(words(j.Result)), Reasons: append(reasonsOf(&j.Outcome), basis(j)...)}
 	if o := j.WithoutDispute; o != nil {
 		out.Reasons = append(out.Reasons, "But for the open dispute it would be: "+outcome(o))
 	}
+	if o := j.ShownOnly; o != nil {
+		out.Reasons = append(out.Reasons, "For the records that are shown alone it would be: "+outcome(o))
+		if o := o.WithoutDispute; o != nil {
+			out.Reasons = append(out.Reasons, "For the records that are shown alone, but for the open dispute, it would be: "+outcome(o))
+		}
+	}
 	if j.AtLeast > 0 {
-		out.Reasons = append(out.Reasons, "If nobody entered too high a figure, the car has covered at least "+distance(unit, j.AtLeast)+".")
+		out.Reasons = append(out.Reasons, "If nobody entered too high a figure, the car has covered at least "+judge.Mileage(far, j.AtLeast)+".")
 	}
 	for i := range j.Breaks {
-		out.Breaks = append(out.Breaks, breakOf(in.Unit, unit, x, i+1, &j.Breaks[i]))
+		out.Breaks = append(out.Breaks, breakOf(in.Unit, far, x, i+1, &j.Breaks[i]))
 	}
-	out.Flags = flagsOf(unit, x, j.Flags)
+	out.Flags = flagsOf(far, x, j.Flags)
 	return out
 }
 
@@ -63,35 +62,35 @@ func basis(j *judge.Judgement) []string {
 }
 
 func outcome(o *judge.Outcome) string {
-	return strings.ToLower(strings.TrimSuffix(resultTitles[o.Result], ".")) + ". " + strings.Join(reasonTexts(o.Reasons), " ")
+	return words(o.Result) + ". " + strings.Join(reasonsOf(o), " ")
 }
 
-func reasonTexts(codes []string) (out []string) {
-	for _, c := range codes {
-		text := reasonText(c)
-		if text == "" {
-			text = "Not known to this program."
-		}
-		out = append(out, "Reason "+c+": "+text)
+func reasonsOf(o *judge.Outcome) (out []string) {
+	for _, r := range o.Reasons {
+		out = append(out, "Reason "+r+": "+judge.ReasonText(r))
 	}
 	return out
 }
 
 // breakOf says what contradicts what, distances in the unit far. Only an
 // isolated break names anybody.
-func breakOf(unit, far render.Unit, x index, no int, b *judge.Break) breakView {
-	v := breakView{Title: fmt.Sprintf("Contradiction %d: %s", no, breakTitles[b.Kind]), Text: []string{breakTexts[b.Kind]}}
+func breakOf(unit render.Unit, far string, x index, no int, b *judge.Break) breakView {
+	how := b.Move("by " + judge.Mileage(far, b.Amount))
 	if b.From != "" && b.To != "" {
-		v.Text = append(v.Text, sentence(fmt.Sprintf("between %s and %s the mileage %s, by %s", x.name(b.From), x.name(b.To), whyTexts[b.Why], distance(far, b.Amount))))
+		how = fmt.Sprintf("between %s and %s %s", x.name(b.From), x.name(b.To), how)
 	}
+	v := breakView{Title: fmt.Sprintf("Contradiction %d: %s", no, b.Title()), Text: []string{sentence(how), b.Text()}}
 	first, second := "one side", "the other side"
+	one, other := b.Readings, b.Against
 	if b.Kind == judge.Isolated {
 		first, second = "does not fit", "contradicts it"
+	} else {
+		one, other = b.Sides()
 	}
 	for _, s := range []struct {
 		name   string
 		hashes []string
-	}{{first, b.Readings}, {second, b.Against}} {
+	}{{first, one}, {second, other}} {
 		for _, h := range s.hashes {
 			row := side{Side: s.name, Of: sentenceCase(x.name(h))}
 			if e := x[h]; e != nil && e.rec != nil {
@@ -101,51 +100,37 @@ func breakOf(unit, far render.Unit, x index, no int, b *judge.Break) breakView {
 		}
 	}
 	for _, s := range b.Suggestions {
-		v.Suggestions = append(v.Suggestions, fmt.Sprintf("%s: perhaps %s was meant; %s", sentenceCase(x.name(s.Record)), unit.Mileage(s.Value, s.Unit), repairTexts[s.Kind]))
-	}
-	if b.Kind == judge.Isolated && len(b.Suggestions) == 0 {
-		v.Text = append(v.Text, "No clerical error of the usual kinds would explain it. Perhaps it is a reading of another vehicle; this file can't tell which.")
+		v.Suggestions = append(v.Suggestions, fmt.Sprintf("%s: perhaps %s was meant: %s", sentenceCase(x.name(s.Record)), unit.Mileage(s.Value, s.Unit), s.Slip()))
 	}
 	return v
 }
 
-// distance writes mm in kilometres or miles.
-func distance(unit render.Unit, mm int64) string {
-	v, in := unit.In((mm+500_000)/1_000_000, string(render.Kilometres))
-	return render.AsEntered.Mileage(v, string(in))
-}
-
-// flagsOf gathers the flags: of many of a kind the records are listed.
-func flagsOf(unit render.Unit, x index, flags []judge.Flag) (out []string) {
+// flagsOf gathers the flags: of many of a kind the records are listed. Those
+// of delay stand with their records.
+func flagsOf(far string, x index, flags []judge.Flag) (out []string) {
 	at := map[string][]string{}
-	for _, f := range flags {
-		if flagTexts[f.Code] == "" {
-			continue // it stands with its record
+	for i := range flags {
+		f := &flags[i]
+		if f.Seconds != 0 {
+			continue
 		}
-		at[f.Code] = append(at[f.Code], flagAt(unit, x, &f))
+		place := f.Detail(far)
+		if e := x[f.Record]; e != nil {
+			no := fmt.Sprintf("record %d", e.No)
+			if place != "" {
+				no += " (" + place + ")"
+			}
+			place = no
+		}
+		at[f.Code] = append(at[f.Code], place)
 	}
 	for _, code := range sortedKeys(at) {
 		places := slices.DeleteFunc(at[code], func(s string) bool { return s == "" })
-		s := flagTexts[code]
+		s := judge.FlagText(code)
 		if len(places) > 0 {
 			s += ": " + strings.Join(places, ", ")
 		}
 		out = append(out, sentence(s))
 	}
 	return out
-}
-
-func flagAt(unit render.Unit, x index, f *judge.Flag) string {
-	e := x[f.Record]
-	if e == nil {
-		return ""
-	}
-	s := fmt.Sprintf("record %d", e.No)
-	switch {
-	case f.Days > 0 && f.Amount > 0:
-		s += fmt.Sprintf(" (%s in %s)", distance(unit, f.Amount), count(f.Days, "day"))
-	case f.Days > 0:
-		s += " (" + count(f.Days, "day") + ")"
-	}
-	return s
 }

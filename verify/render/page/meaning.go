@@ -47,7 +47,7 @@ func markText(unit render.Unit, m verify.Mark) remark {
 		s := value(unit, m.Effective) + " counts " + decided + "; " + value(unit, m.Entered) + " was entered"
 		return remark{"corrected: " + s, "Corrected. " + sentence(s)}
 	case verify.MarkExcluded:
-		s := "does not count " + decided + ": " + excludedText(m.Reason)
+		s := "does not count " + decided + ": " + clean(judge.ExclusionText(m.Reason))
 		return remark{s, "It " + s + "."}
 	case verify.MarkReattributed:
 		s := "makes a reading count here that was entered for another vehicle: " + value(unit, m.Effective)
@@ -143,7 +143,7 @@ func changesOf(in *Input, es []*entry) (out []change) {
 		case cases.Replaced:
 			code = verify.MarkCorrected
 		case cases.Excluded:
-			code, c.Counts = verify.MarkExcluded, "Nothing: "+excludedText(f.Reason)
+			code, c.Counts = verify.MarkExcluded, "Nothing: "+clean(judge.ExclusionText(f.Reason))
 		case cases.Confirmed:
 			code, c.Counts = verify.MarkConfirmed, "As entered: found to be the actual mileage"
 		case cases.Reattributed:

@@ -107,8 +107,8 @@ func TestAReportSaysEverything(t *testing.T) {
 		"What was entered stays in the log")
 	says(t, doc.find(t, "cases"), "Correction asked for by Officina Torino", "In force.", "reason given: extra digit", "Dispute opened by Leeds Vehicle Testing Ltd", "Open, not answered.",
 		"the buyer", "Rolled back", "that the last reading does not count", "arbiter.example", "OVERDUE since", "the last bound", "met 2025-07-04")
-	says(t, doc.find(t, "judgement"), "an inference of this program", "no evidence and nobody's statement", "No judgement.", "Reason 12", "But for", "withheld",
-		"Contradiction 1", "does not fit", "contradicts it", "as suggestions only; nothing was changed", "21,000 km", "digit left out")
+	says(t, doc.find(t, "judgement"), "an inference of this program", "no evidence and nobody's statement", "No judgement.", "Reason 12: Records are withheld", "For the records that are shown alone it would be: no judgement. Reason 10: A dispute", "For the records that are shown alone, but for the open dispute, it would be: illogical. Reason 04", "withheld",
+		"Contradiction 1", "does not fit", "contradicts it", "as suggestions only; nothing was changed", "21,000 km", "perhaps 21,000 km was meant: a digit was left out")
 	says(t, doc.find(t, "authors"), "Officina Torino S.p.A.", "Admitted as dealer", "00000001, registered 2015-01-01 00:00:00 UTC (log index 3)",
 		"reason compromised since 2023-02-01T00:00:00Z, reported by dealer.example/turin", "not revoked as of this file")
 	says(t, doc.find(t, "cosigners"), "lyon yes 2026-06-01 11:59:00 UTC", "leeds yes at a time unknown", "mutual no –", "up to 1 cosigner may lie", "the trust policy asks for 3")
@@ -125,6 +125,28 @@ func TestAReportSaysEverything(t *testing.T) {
 	plot := doc.find(t, "plot")
 	says(t, plot, "Mileage of "+storyVIN+" over time, in km", "as entered, corrected since", "what counts after a correction", "contradicts the others (the tool's inference)",
 		"odometer replaced", "contents are withheld", "Record 3, 2017-03-01: 215,000 km as entered, corrected since", "2017-03-01: 21,500 km counts")
+}
+
+// Distances, which nobody entered, are in the unit of the newest reading where
+// the reader asks for none.
+func TestDistancesInTheUnitOfTheNewestReading(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.reading("dealer.example/lyon", "2016-03-01T10:00:00+01:00", 10_467, "KMT")
+	s.reading("dealer.example/lyon", "2017-03-01T10:00:00+01:00", 90_467, "KMT")
+	s.reading("dealer.example/lyon", "2018-03-01T10:00:00+01:00", 100_467, "KMT")
+	s.reading("dealer.example/lyon", "2019-03-01T10:00:00+01:00", 110_467, "KMT")
+	s.reading("dealer.example/lyon", "2019-04-01T10:00:00+01:00", 111_467, "KMT")
+	s.reading("inspection.example/leeds", "2020-03-01T10:00:00Z", 100_000, "SMI")
+	s.reading("inspection.example/leeds", "2021-03-01T10:00:00Z", 130_000, "SMI")
+	s.reading("inspection.example/leeds", "2022-03-01T10:00:00Z", 90_000, "SMI")
+	s.reading("inspection.example/leeds", "2023-03-01T10:00:00Z", 95_000, "SMI")
+	in := s.input()
+	doc := read(t, write(t, in))
+	says(t, doc.find(t, "judgement"), "the mileage falls by 40,000 mi.", "covered at least 135,000 mi", "record 2 (49,710 mi in 365 days)")
+	says(t, doc.find(t, "plot"), "over time, in mi")
+	in.Unit = render.Kilometres
+	says(t, read(t, write(t, in)).find(t, "judgement"), "the mileage falls by 64,374 km.", "covered at least 217,261 km")
 }
 
 // A page of records that nobody shows says that there are none.

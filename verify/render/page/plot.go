@@ -75,7 +75,7 @@ func plotOf(in *Input, es []*entry) *plot {
 	if m == nil || m.Judgement == nil || len(m.Judgement.Readings) < 2 {
 		return nil
 	}
-	return draw(m.Judgement.Readings, es, in.Unit, in.Report.Subject)
+	return draw(m.Judgement.Readings, es, in.Unit.Far(m.Judgement), in.Report.Subject)
 }
 
 // dot is a reading on the two scales.
@@ -89,9 +89,6 @@ type dot struct {
 }
 
 func draw(readings []judge.Reading, es []*entry, unit render.Unit, subject string) *plot {
-	if unit == render.AsEntered {
-		unit = commonUnit(readings)
-	}
 	var dots []dot
 	for _, r := range readings {
 		d := dot{Reading: r, day: r.Day, enteredDay: dayOf(r.Entered.EventTime, r.Day), hasValue: r.Effective.Unit != ""}
@@ -126,23 +123,6 @@ func draw(readings []judge.Reading, es []*entry, unit render.Unit, subject strin
 	p.legend()
 	p.describe(dots, subject)
 	return p
-}
-
-// commonUnit is the unit that most readings were entered in.
-func commonUnit(readings []judge.Reading) render.Unit {
-	miles := 0
-	for _, r := range readings {
-		switch r.Entered.Unit {
-		case string(render.Miles):
-			miles++
-		case string(render.Kilometres):
-			miles--
-		}
-	}
-	if miles > 0 {
-		return render.Miles
-	}
-	return render.Kilometres
 }
 
 func dayOf(eventTime string, otherwise int64) int64 {
