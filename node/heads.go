@@ -3,7 +3,9 @@ package node
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -43,13 +45,22 @@ type heads struct {
 // within a few batches; where none does, older views are of no more use.
 const maxRecent = 64
 
+// headsMap is how much address space heads.db maps at first, in bytes.
+var headsMap int64 = 64 << 30
+
 var (
 	cosignedBucket  = []byte("cosigned") // size -> root || timestamp || log key's signature line
 	publishedBucket = []byte("published")
 )
 
 func openHeads(dir string) (*heads, error) {
-	db, err := bolt.Open(filepath.Join(dir, "heads.db"), 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+	options := &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType}
+	// A file that outgrows its mapping waits for all readers, and a backup is
+	// one for hours: cosigning would stop. Address space costs nothing.
+	if bits.UintSize == 64 && runtime.GOOS != "windows" {
+		options.InitialMmapSize = int(headsMap)
+	}
+	db, err := bolt.Open(filepath.Join(dir, headsFile), 0o600, options)
 	if err != nil {
 		return nil, fmt.Errorf("open heads.db: %w", err)
 	}
@@ -242,13 +253,7 @@ func (h *heads) save() error {
 }
 
 // saved returns the published head of before a restart, or nil.
-func (h *heads) saved() (note []byte) {
-	h.db.View(func(tx *bolt.Tx) error {
-		note = append(note, tx.Bucket(publishedBucket).Get([]byte("newest"))...)
-		return nil
-	})
-	return note
-}
+func (h *heads) saved() (note []byte) { return savedHead(h.db) }
 
 // current returns the published head with a hold on its view, or nil.
 func (h *heads) current() *head {

@@ -20,7 +20,7 @@ func (n *Node) openStores(maxSize int) (err error) {
 	if n.lie.maxTree > 0 {
 		maxSize = n.lie.maxTree
 	}
-	n.tree, err = log.Open(filepath.Join(n.dir, "tree.db"), log.Config{Origin: n.origin, Ledger: ledgerNotes{n.ledger}, MaxSize: maxSize})
+	n.tree, err = log.Open(filepath.Join(n.dir, treeFile), log.Config{Origin: n.origin, Ledger: ledgerNotes{n.ledger}, MaxSize: maxSize})
 	if err != nil {
 		return err
 	}
@@ -56,10 +56,10 @@ func (n *Node) checkLedger() error {
 	}
 	if first > 1 || last < index {
 		return fault.New("ledger_short", n.dir, fmt.Sprintf("the ledger holds entries %d to %d, the tree has taken %d", first, last, index)).
-			WithHint("raft.db is older than tree.db; restore both from one backup")
+			WithHint("raft.db is older than tree.db: put the right one back, or replace the node: docs/operations.md")
 	}
 	foreign := fault.New("ledger_foreign", n.dir, fmt.Sprintf("entry %d of the ledger is not the one that the tree has taken", index)).
-		WithHint("raft.db is not the one that tree.db was made from; restore both from one backup")
+		WithHint("raft.db is not the one that tree.db was made from: put the right one back, or replace the node: docs/operations.md")
 	if index > 0 {
 		e, err := n.ledger.Entry(index)
 		if err != nil {
@@ -74,6 +74,9 @@ func (n *Node) checkLedger() error {
 		// The last record before the newest seal: its bytes are the ledger's,
 		// its hash is the tree's.
 		if _, err := v.Leaf(v.Size - 2); err != nil {
+			if fault.Code(err) == "ledger_corrupt" {
+				return err // damage, of the right ledger
+			}
 			return foreign.Because(err)
 		}
 	}
