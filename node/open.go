@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -32,6 +34,9 @@ func (n *Node) openStores(maxSize int) (err error) {
 		return err
 	}
 	st.lawless = n.lie.lawless
+	if err := n.replayFinal(st); err != nil {
+		return err
+	}
 	st.applied = n.onView
 	st.begin = n.nudge
 	st.settled = n.ledger.NoteApplied
@@ -81,6 +86,37 @@ func (n *Node) checkLedger() error {
 		}
 	}
 	n.ledger.NoteApplied(index)
+	return nil
+}
+
+// replayFinal brings a tree that was lost up to what the ledger alone knows to
+// be final. Without it the node would know the keys of the founding only, and
+// refuse a leader that has exchanged its own since: the one to tell it the
+// rest.
+func (n *Node) replayFinal(st *state) error {
+	index, _ := n.tree.Applied()
+	floor := n.ledger.Floor()
+	if index >= floor {
+		return nil
+	}
+	n.log.Info("the tree is behind the ledger and catches up", "applied", index, "final", floor)
+	var chunk []*raft.Log
+	for i := index + 1; i <= floor; i++ {
+		e, err := n.ledger.Entry(i)
+		if err != nil {
+			return err
+		}
+		if e.Type == raft.LogCommand || e.Type == raft.LogConfiguration {
+			chunk = append(chunk, e)
+		}
+		if len(chunk) == auditChunk || i == floor && len(chunk) > 0 {
+			if err := log.Guard(func() error { _, err := st.apply(chunk); return err }); err != nil {
+				return fmt.Errorf("take ledger entries up to %d: %w", i, err)
+			}
+			chunk = chunk[:0]
+		}
+	}
+	n.ledger.NoteApplied(floor)
 	return nil
 }
 
