@@ -142,34 +142,6 @@ func (a *audit) findOrigin() error {
 	return nil
 }
 
-// originOf reads the origin off the genesis, the first record of a ledger,
-// which must hash to it.
-func originOf(ledger *store.Store) (string, error) {
-	last, err := ledger.LastIndex()
-	if err != nil {
-		return "", err
-	}
-	for i := uint64(1); i <= last; i++ {
-		e, err := ledger.Entry(i)
-		if err != nil {
-			return "", fmt.Errorf("ledger entry %d cannot be read: %w", i, err)
-		}
-		if e.Type != raft.LogCommand {
-			continue
-		}
-		b, err := decodeBatch(e.Data)
-		if err != nil {
-			return "", fmt.Errorf("ledger entry %d: %w", i, err)
-		}
-		r, err := record.Open(b.notes[0])
-		if err != nil {
-			return "", fmt.Errorf("the first record of the ledger: %w", err)
-		}
-		return r.Origin, nil
-	}
-	return "", fault.New("ledger_empty", "", "the ledger holds no record").WithHint("the node has nothing yet: start it")
-}
-
 // run replays the ledger up to where the tree stands, and compares the
 // leaves as they come.
 func (a *audit) run(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
+	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
 )
 
@@ -95,6 +96,34 @@ func Rebuild(ctx context.Context, dir string, progress func(done, total uint64))
 	}
 	rep.Origin = origin
 	return rep, rep.place(dir)
+}
+
+// originOf reads the origin off the genesis, the first record of a ledger,
+// which must hash to it.
+func originOf(ledger *store.Store) (string, error) {
+	last, err := ledger.LastIndex()
+	if err != nil {
+		return "", err
+	}
+	for i := uint64(1); i <= last; i++ {
+		e, err := ledger.Entry(i)
+		if err != nil {
+			return "", fmt.Errorf("ledger entry %d cannot be read: %w", i, err)
+		}
+		if e.Type != raft.LogCommand {
+			continue
+		}
+		b, err := decodeBatch(e.Data)
+		if err != nil {
+			return "", fmt.Errorf("ledger entry %d: %w", i, err)
+		}
+		r, err := record.Open(b.notes[0])
+		if err != nil {
+			return "", fmt.Errorf("the first record of the ledger: %w", err)
+		}
+		return r.Origin, nil
+	}
+	return "", fault.New("ledger_empty", "", "the ledger holds no record").WithHint("the node has nothing yet: start it")
 }
 
 // keptRoots reads the heads that a node has put its name to, by size, and the
