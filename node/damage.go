@@ -79,6 +79,7 @@ func (d Damage) fault() *fault.Error {
 type damages struct {
 	mu      sync.Mutex
 	entries map[uint64]Damage
+	mending sync.Mutex  // held while entries are being mended: one at a time
 	suspect chan uint64 // entries that somebody asked for in vain
 }
 

@@ -68,6 +68,8 @@ func (n *Node) suspected(ctx context.Context, entry uint64) {
 }
 
 func (n *Node) mendAll(ctx context.Context) {
+	n.damage.mending.Lock()
+	defer n.damage.mending.Unlock()
 	mended := map[uint64]bool{}
 	for _, d := range n.damage.list() {
 		if mended[d.Entry] {

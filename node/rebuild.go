@@ -134,9 +134,7 @@ func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, err error) 
 	if _, err := os.Stat(path); os.IsNotExist(err) {
 		return kept, 0, nil
 	}
-	wrong := func(err error) error {
-		return fault.New("heads_corrupt", path, "it cannot be read").Because(err).WithHint(damageHint(headsFile))
-	}
+	wrong := headsCorrupt
 	if err := store.CheckPages(path); err != nil {
 		return nil, 0, wrong(err)
 	}

@@ -165,6 +165,34 @@ func TestScrubFindsADamagedTree(t *testing.T) {
 	}
 }
 
+// A node whose files make no sense to bbolt says so, and does not start.
+func TestGarbageIsRefusedAtTheStart(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	c.ack("turin", c.readings(20)...)
+	c.agree()
+	c.StopNode("lyon")
+	dir := c.Cluster.Cluster.DataPath("lyon")
+	page := int64(os.Getpagesize())
+	for file, code := range map[string]string{"raft.db": "ledger_corrupt", "tree.db": "tree_corrupt", "heads.db": "heads_corrupt"} {
+		path := filepath.Join(dir, file)
+		kept := filepath.Join(t.TempDir(), "kept")
+		copyFile(t, path, kept)
+		for _, at := range node.DataPages(kept) {
+			if at > 1 { // not the metas
+				flipAt(t, path, int64(at)*page) // the number of the page
+			}
+		}
+		if err := c.Run("lyon"); err == nil || fault.Code(err) != code {
+			t.Errorf("%s: started with %v (%s), want %s", file, err, fault.Code(err), code)
+		}
+		copyFile(t, kept, path)
+	}
+	c.run("lyon")
+	c.ready()
+	c.agree()
+}
+
 func (c *cluster) logOf(id string) string {
 	book, _ := c.logs.Load(id)
 	return book.(*logbook).String()

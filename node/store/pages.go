@@ -35,6 +35,13 @@ const (
 	bucketLeaf   = 0x01
 )
 
+// What a page may hold with its overflow, in bytes: a flipped bit must not
+// have the walk ask for all memory there is.
+const (
+	maxPageBytes = 2 * MaxEntry
+	maxFreelist  = 4 << 30 // 8 bytes for each free page
+)
+
 // CheckPages walks all pages of a bbolt file that nobody writes to, without
 // bbolt: each must be what it says it is, its elements within it, its keys in
 // order and between those of its parent, and reached once. bbolt trusts all
@@ -142,7 +149,11 @@ func (w *pageWalk) read(id uint64) ([]byte, error) {
 	if got := binary.LittleEndian.Uint64(head); got != id {
 		return nil, badPage(id, "says it is page %d", got)
 	}
-	if id+over >= w.high {
+	most := uint64(maxPageBytes)
+	if binary.LittleEndian.Uint16(head[8:]) == freelistPage {
+		most = maxFreelist
+	}
+	if id+over >= w.high || over*uint64(w.size) > most {
 		return nil, badPage(id, "has an overflow of %d pages", over)
 	}
 	for i := id; i <= id+over; i++ {
