@@ -157,6 +157,9 @@ func TestRebuild(t *testing.T) {
 	b := newBoard(c)
 	b.join("ghent") // Raft's configuration changes
 	c.run("ghent")
+	b.eventually("ghent catching up, hence Raft's change being before what follows", func() bool {
+		return c.Nodes["ghent"].Status().Published >= c.Nodes["leeds"].Status().Published
+	})
 	car := newVIN()
 	note := c.reading(car, 40_000)
 	c.ack("turin", note)
