@@ -202,18 +202,20 @@ func (l *Log) States(prefix string, fn func(key string, value []byte) error) err
 	if closed {
 		return ErrClosed
 	}
-	return l.db.View(func(tx *bbolt.Tx) error {
-		b, err := openBuckets(tx)
-		if err != nil {
-			return err
-		}
-		c := b.state.Cursor()
-		for k, v := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
-			if err := fn(string(k), bytes.Clone(v)); err != nil {
+	return guarded(func() error {
+		return l.db.View(func(tx *bbolt.Tx) error {
+			b, err := openBuckets(tx)
+			if err != nil {
 				return err
 			}
-		}
-		return nil
+			c := b.state.Cursor()
+			for k, v := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
+				if err := fn(string(k), bytes.Clone(v)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 }
 

@@ -105,6 +105,11 @@ func (v *View) check() error {
 	return nil
 }
 
+func (v *View) batch(index uint64) (in *batch, err error) {
+	err = guarded(func() error { in, err = v.b.batchOf(index); return err })
+	return in, err
+}
+
 // leaf checks that the view has a leaf.
 func (v *View) leaf(index uint64) error {
 	if err := v.check(); err != nil {
@@ -122,11 +127,12 @@ func (v *View) reader() *reader {
 
 // History returns the entries of a history, oldest first; nil if there is no
 // such history.
-func (v *View) History(subject string) ([]verify.Entry, error) {
+func (v *View) History(subject string) (entries []verify.Entry, err error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
-	return v.b.history(subject)
+	err = guarded(func() error { entries, err = v.b.history(subject); return err })
+	return entries, err
 }
 
 // IndexProof returns the bytes of the proof that leads from the history of a
@@ -136,7 +142,8 @@ func (v *View) IndexProof(subject string) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
-	p, err := v.b.prove(v.trie, verify.SubjectKey(subject))
+	var p *verify.MPTProof
+	err := guarded(func() (err error) { p, err = v.b.prove(v.trie, verify.SubjectKey(subject)); return err })
 	if err != nil {
 		return nil, fmt.Errorf("proving a history: %w", err)
 	}
@@ -145,29 +152,32 @@ func (v *View) IndexProof(subject string) ([]byte, error) {
 
 // Inclusion returns the RFC 6962 inclusion proof of a leaf at Size, from the
 // leaf's sibling up.
-func (v *View) Inclusion(index uint64) ([][32]byte, error) {
+func (v *View) Inclusion(index uint64) (hashes [][32]byte, err error) {
 	if err := v.leaf(index); err != nil {
 		return nil, err
 	}
-	return v.b.proveNodes(proof.Inclusion(index, v.Size))
+	err = guarded(func() error { hashes, err = v.b.proveNodes(proof.Inclusion(index, v.Size)); return err })
+	return hashes, err
 }
 
 // Consistency returns the RFC 6962 consistency proof between the tree of the
 // first from leaves and that at Size; empty if from is 0 or Size.
-func (v *View) Consistency(from uint64) ([][32]byte, error) {
+func (v *View) Consistency(from uint64) (hashes [][32]byte, err error) {
 	if err := v.covers(from); err != nil {
 		return nil, err
 	}
-	return v.b.proveNodes(proof.Consistency(from, v.Size))
+	err = guarded(func() error { hashes, err = v.b.proveNodes(proof.Consistency(from, v.Size)); return err })
+	return hashes, err
 }
 
 // RootAt returns the RFC 6962 tree hash of the first size leaves. It need not
 // be a size that any tree head was cut at.
-func (v *View) RootAt(size uint64) ([32]byte, error) {
+func (v *View) RootAt(size uint64) (root [32]byte, err error) {
 	if err := v.covers(size); err != nil {
-		return [32]byte{}, err
+		return root, err
 	}
-	return v.b.rootAt(size)
+	err = guarded(func() error { root, err = v.b.rootAt(size); return err })
+	return root, err
 }
 
 // covers checks that the view has a tree of the given size.
@@ -183,19 +193,21 @@ func (v *View) covers(size uint64) error {
 
 // Leaf returns the bytes of a leaf: a record's note, read from the ledger and
 // checked against the tree, or a seal. They must not be changed.
-func (v *View) Leaf(index uint64) ([]byte, error) {
+func (v *View) Leaf(index uint64) (leaf []byte, err error) {
 	if err := v.leaf(index); err != nil {
 		return nil, err
 	}
-	return v.reader().leaf(index)
+	err = guarded(func() error { leaf, err = v.reader().leaf(index); return err })
+	return leaf, err
 }
 
 // LeafHash returns the RFC 6962 hash of a leaf.
-func (v *View) LeafHash(index uint64) ([32]byte, error) {
+func (v *View) LeafHash(index uint64) (hash [32]byte, err error) {
 	if err := v.leaf(index); err != nil {
-		return [32]byte{}, err
+		return hash, err
 	}
-	return v.b.leafHash(index)
+	err = guarded(func() error { hash, err = v.b.leafHash(index); return err })
+	return hash, err
 }
 
 // Time returns the log time of a leaf in milliseconds since 1970 UTC: that of
@@ -204,7 +216,7 @@ func (v *View) Time(index uint64) (int64, error) {
 	if err := v.leaf(index); err != nil {
 		return 0, err
 	}
-	in, err := v.b.batchOf(index)
+	in, err := v.batch(index)
 	if err != nil {
 		return 0, err
 	}
@@ -217,7 +229,8 @@ func (v *View) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	if err := v.check(); err != nil {
 		return 0, false, err
 	}
-	return v.b.findHash(&hash, v.Size)
+	err = guarded(func() error { index, ok, err = v.b.findHash(&hash, v.Size); return err })
+	return index, ok, err
 }
 
 // Lookup returns the log index of the record that an author gave an id.
@@ -225,7 +238,8 @@ func (v *View) Lookup(author string, id [16]byte) (index uint64, ok bool, err er
 	if err := v.check(); err != nil {
 		return 0, false, err
 	}
-	return v.b.lookupID(author, id)
+	err = guarded(func() error { index, ok, err = v.b.lookupID(author, id); return err })
+	return index, ok, err
 }
 
 // Place returns where the bytes of a leaf lie: a record's at position pos of
@@ -235,7 +249,7 @@ func (v *View) Place(index uint64) (ledgerIndex uint64, pos int, seal bool, err 
 	if err := v.leaf(index); err != nil {
 		return 0, 0, false, err
 	}
-	in, err := v.b.batchOf(index)
+	in, err := v.batch(index)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -251,26 +265,28 @@ func (v *View) IsSeal(size uint64) bool {
 	if size == 0 || v.leaf(size-1) != nil {
 		return false
 	}
-	in, err := v.b.batchOf(size - 1)
+	in, err := v.batch(size - 1)
 	return err == nil && size-1 == in.first+in.count
 }
 
 // Tile returns a C2SP tlog-tiles hash tile: the first width hashes, 32 bytes
 // each, of tile n of a level. The width is 1 to 256.
-func (v *View) Tile(level int, n uint64, width int) ([]byte, error) {
+func (v *View) Tile(level int, n uint64, width int) (hashes []byte, err error) {
 	if err := v.tile(level, n, width); err != nil {
 		return nil, err
 	}
-	return v.b.tile(level, n, width)
+	err = guarded(func() error { hashes, err = v.b.tile(level, n, width); return err })
+	return hashes, err
 }
 
 // Entries returns a C2SP tlog-tiles entry bundle: the first width leaves of
 // bundle n, each after its length as a uint16.
-func (v *View) Entries(n uint64, width int) ([]byte, error) {
+func (v *View) Entries(n uint64, width int) (bundle []byte, err error) {
 	if err := v.tile(0, n, width); err != nil {
 		return nil, err
 	}
-	return v.reader().bundle(n*tileWidth, width)
+	err = guarded(func() error { bundle, err = v.reader().bundle(n*tileWidth, width); return err })
+	return bundle, err
 }
 
 // tile checks that the view's tree has a tile.

@@ -94,6 +94,8 @@ func (n *Node) routes() http.Handler {
 	handle("POST /v1/heads", nodes, n.postHead)
 	handle("GET /v1/bridges", public, n.getBridges)
 	handle("POST /v1/heads/fresh", nodes, n.postFresh)
+	handle("GET /v1/ledger/{index}", nodes, n.getLedger)
+	handle("GET /v1/backup", nodes, n.getBackup)
 	handle("GET /healthz", public, n.getHealth)
 	handle("GET /readyz", public, n.getReady)
 	metrics := promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{})
@@ -173,6 +175,7 @@ var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "no_access": 403, "grant_revoked": 403, "grant_expired": 403, "grant_scope": 403, "no_usage_key": 503, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
+	"damaged": 503, "ledger_corrupt": 503, "tree_corrupt": 503, "backup_busy": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
 }
 

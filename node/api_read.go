@@ -416,6 +416,8 @@ func (n *Node) getHealth(w http.ResponseWriter, r *http.Request, c caller) error
 // getReady says whether records can be sent here, and if not, why not.
 func (n *Node) getReady(w http.ResponseWriter, r *http.Request, c caller) error {
 	switch {
+	case n.damage.err() != nil:
+		return n.damage.err()
 	case n.leader() == "":
 		return errNoLeader
 	case n.stopping.Load():

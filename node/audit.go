@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +27,7 @@ type AuditOptions struct {
 	Checkpoint []byte         // a tree head from elsewhere that must fit; nil for none
 	Now        time.Time
 	Progress   func(done, total uint64) // may be nil
+	Temp       string                   // where the replay grows, about a quarter of the ledger; "" is the system's place
 }
 
 // AuditReport is what an audit found. Wrong is empty when all is well.
@@ -69,18 +69,18 @@ type audit struct {
 func Audit(ctx context.Context, dir string, opt AuditOptions) (*AuditReport, error) {
 	a := &audit{opt: opt, dir: dir, rep: &AuditReport{Wrong: []string{}}, subjects: map[string]bool{}}
 	defer a.close()
-	if _, err := os.Stat(filepath.Join(dir, "raft.db")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, ledgerFile)); err != nil {
 		return nil, fault.New("data_dir", dir, "there is no raft.db in it").WithHint("name a node's data directory")
 	}
 	var err error
-	if a.ledger, err = store.Open(filepath.Join(dir, "raft.db"), store.Config{ReadOnly: true}); err != nil {
+	if a.ledger, err = store.Open(filepath.Join(dir, ledgerFile), store.Config{ReadOnly: true}); err != nil {
 		if fault.Code(err) == "data_in_use" {
 			return nil, err
 		}
 		a.wrong("raft.db: %v", err)
 		return a.rep, nil
 	}
-	if a.kept, err = log.Open(filepath.Join(dir, "tree.db"), log.Config{ReadOnly: true, Ledger: ledgerNotes{a.ledger}}); err != nil {
+	if a.kept, err = log.Open(filepath.Join(dir, treeFile), log.Config{ReadOnly: true, Ledger: ledgerNotes{a.ledger}}); err != nil {
 		a.kept = nil
 		a.wrong("tree.db: %v", err)
 	}
@@ -88,7 +88,7 @@ func Audit(ctx context.Context, dir string, opt AuditOptions) (*AuditReport, err
 		a.wrong("%v", err)
 		return a.rep, nil
 	}
-	tmp, err := os.MkdirTemp("", "milepost-audit-")
+	tmp, err := os.MkdirTemp(a.opt.Temp, ".milepost-audit-")
 	if err != nil {
 		return nil, fmt.Errorf("make a place to replay in: %w", err)
 	}
@@ -126,39 +126,20 @@ func (a *audit) close() {
 	}
 }
 
-// findOrigin reads the origin off the genesis, the first record of the
-// ledger, which must hash to it.
+// findOrigin reads the origin off the ledger and holds it against the rest.
 func (a *audit) findOrigin() error {
-	last, err := a.ledger.LastIndex()
+	origin, err := originOf(a.ledger)
 	if err != nil {
 		return err
 	}
-	for i := uint64(1); i <= last; i++ {
-		e, err := a.ledger.Entry(i)
-		if err != nil {
-			return fmt.Errorf("ledger entry %d cannot be read: %w", i, err)
-		}
-		if e.Type != raft.LogCommand {
-			continue
-		}
-		b, err := decodeBatch(e.Data)
-		if err != nil {
-			return fmt.Errorf("ledger entry %d: %w", i, err)
-		}
-		r, err := record.Open(b.notes[0])
-		if err != nil {
-			return fmt.Errorf("the first record of the ledger: %w", err)
-		}
-		a.rep.Origin = r.Origin
-		switch {
-		case a.kept != nil && a.kept.Origin() != r.Origin:
-			return fmt.Errorf("raft.db is of the log %s, tree.db of %s", r.Origin, a.kept.Origin())
-		case a.opt.Policy != nil && a.opt.Policy.Origin() != r.Origin:
-			return fmt.Errorf("the data is of the log %s, the policy of %s", r.Origin, a.opt.Policy.Origin())
-		}
-		return nil
+	a.rep.Origin = origin
+	switch {
+	case a.kept != nil && a.kept.Origin() != origin:
+		return fmt.Errorf("raft.db is of the log %s, tree.db of %s", origin, a.kept.Origin())
+	case a.opt.Policy != nil && a.opt.Policy.Origin() != origin:
+		return fmt.Errorf("the data is of the log %s, the policy of %s", origin, a.opt.Policy.Origin())
 	}
-	return errors.New("the ledger holds no record")
+	return nil
 }
 
 // run replays the ledger up to where the tree stands, and compares the
@@ -371,7 +352,7 @@ func (a *audit) states(prefix string) error {
 // heads holds every head that the node cosigned, and the newest with a
 // quorum, against the replayed tree.
 func (a *audit) heads(made *log.View) error {
-	path := filepath.Join(a.dir, "heads.db")
+	path := filepath.Join(a.dir, headsFile)
 	if _, err := os.Stat(path); err != nil {
 		a.wrong("heads.db is missing: what this node cosigned is unknown")
 		return nil
@@ -425,7 +406,8 @@ func (a *audit) head(made *log.View, what string, note []byte) {
 	a.root(made, what, c.Size, c.Root)
 	policy := a.opt.Policy
 	if policy == nil {
-		if policy, err = verify.ParsePolicy([]byte(a.state.auth.Governance.Policy)); err != nil {
+		all, err := policiesIn(made)
+		if policy = policyAtSize(all, c.Size); err != nil || policy == nil {
 			a.wrong("the policy in the log: %v", err)
 			return
 		}

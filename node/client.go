@@ -222,6 +222,34 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	return nil, fault.New("unexpected", c.Address, fmt.Sprintf("the answer is %s", resp.Status))
 }
 
+// stream fetches a path whose answer may be of any length and hands it to
+// take as it comes. Errors are those of do and of take.
+func (c *Client) stream(ctx context.Context, path string, take func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.Address+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var refused *fault.Error
+		if errors.As(err, &refused) {
+			return fault.New(refused.Code, c.Address, refused.What).WithHint(refused.Hint)
+		}
+		return fault.New("unreachable", c.Address, "the node cannot be reached").Because(cause(err)).
+			WithHint("is the node running, and is its address right?")
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return take(resp.Body)
+	}
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	var e ErrorBody
+	if json.Unmarshal(data, &e) == nil && e.Code != "" {
+		return fault.New(e.Code, "", e.Error).WithHint(e.Hint)
+	}
+	return fault.New("unexpected", c.Address, fmt.Sprintf("the answer is %s", resp.Status))
+}
+
 // cause drops the method and URL that net/http puts before every error.
 func cause(err error) error {
 	var u *url.Error

@@ -41,6 +41,9 @@ func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, err
 	if err != nil {
 		return nil, err
 	}
+	if err := n.damage.err(); err != nil {
+		return nil, err // of what is known to be damaged nothing is signed
+	}
 	if c.Origin != n.origin {
 		return nil, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
 	}

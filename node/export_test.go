@@ -29,11 +29,12 @@ type Lies struct {
 	MaxTree        int          // bytes of tree.db
 	Lawless        bool         // lets into the log what no case allows
 	Transport      func(raft.Transport) raft.Transport
+	LedgerEntry    func([]byte) []byte // becomes of an entry that another node asks for
 }
 
 // Lie makes a node lie.
 func (c *Config) Lie(l Lies) {
-	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, lawless: l.Lawless, transport: l.Transport}
+	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, lawless: l.Lawless, transport: l.Transport, ledgerEntry: l.LedgerEntry}
 }
 
 // Unapplied returns the bytes of ledger entries that the node takes to be

@@ -2,14 +2,20 @@ package node
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math/bits"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/verify"
@@ -43,18 +49,57 @@ type heads struct {
 // within a few batches; where none does, older views are of no more use.
 const maxRecent = 64
 
+// headsMap is how much address space heads.db maps at first, in bytes.
+var headsMap int64 = 64 << 30
+
 var (
 	cosignedBucket  = []byte("cosigned") // size -> root || timestamp || log key's signature line
 	publishedBucket = []byte("published")
 )
 
-func openHeads(dir string) (*heads, error) {
-	db, err := bolt.Open(filepath.Join(dir, "heads.db"), 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+// openHeads opens heads.db, or makes it. Code heads_corrupt if its pages make
+// no sense: bbolt panics on them.
+func openHeads(dir string) (h *heads, err error) {
+	var db *bolt.DB
+	defer func() {
+		if r := recover(); r != nil {
+			h, err = nil, headsCorrupt(fmt.Errorf("%v", r))
+		}
+		if err != nil && db != nil {
+			db.Close()
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if db, err = openHeadsFile(dir); err != nil {
+		return nil, err
+	}
+	return loadHeads(db)
+}
+
+func headsCorrupt(err error) error {
+	return fault.New("heads_corrupt", headsFile, "it cannot be read").Because(err).WithHint(damageHint(headsFile))
+}
+
+func openHeadsFile(dir string) (*bolt.DB, error) {
+	options := &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType}
+	// A file that outgrows its mapping waits for all readers, and a backup is
+	// one for hours: cosigning would stop. Address space costs nothing.
+	if bits.UintSize == 64 && runtime.GOOS != "windows" {
+		options.InitialMmapSize = int(headsMap)
+	}
+	db, err := bolt.Open(filepath.Join(dir, headsFile), 0o600, options)
+	if errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrVersionMismatch) {
+		return nil, headsCorrupt(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open heads.db: %w", err)
 	}
+	return db, nil
+}
+
+func loadHeads(db *bolt.DB) (*heads, error) {
 	h := &heads{db: db, moved: make(chan struct{}), awaited: map[uint64]chan struct{}{}, hasBridge: map[uint64]bool{}}
-	err = db.Update(func(tx *bolt.Tx) error {
+	err := db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(cosignedBucket)
 		if err != nil {
 			return err
@@ -75,7 +120,6 @@ func openHeads(dir string) (*heads, error) {
 		})
 	})
 	if err != nil {
-		db.Close()
 		return nil, fmt.Errorf("open heads.db: %w", err)
 	}
 	return h, nil
@@ -98,8 +142,13 @@ func (h *heads) close() {
 // keep records, on disk, that this node cosigns a head, before anybody sees
 // the cosignature. At one size there is never a second root. One call at a
 // time; readers of heads do not wait for the disk.
-func (h *heads) keep(c *verify.Checkpoint, logLine string, stamp uint64) error {
-	err := h.db.Update(func(tx *bolt.Tx) error {
+func (h *heads) keep(c *verify.Checkpoint, logLine string, stamp uint64) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = headsCorrupt(fmt.Errorf("%v", r))
+		}
+	}()
+	err = h.db.Update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(cosignedBucket)
 		b.FillPercent = 1
 		key := binary.BigEndian.AppendUint64(nil, c.Size)
@@ -242,13 +291,7 @@ func (h *heads) save() error {
 }
 
 // saved returns the published head of before a restart, or nil.
-func (h *heads) saved() (note []byte) {
-	h.db.View(func(tx *bolt.Tx) error {
-		note = append(note, tx.Bucket(publishedBucket).Get([]byte("newest"))...)
-		return nil
-	})
-	return note
-}
+func (h *heads) saved() (note []byte) { return savedHead(h.db) }
 
 // current returns the published head with a hold on its view, or nil.
 func (h *heads) current() *head {

@@ -11,4 +11,5 @@ type liar struct {
 	maxTree        int                                 // bytes that tree.db may take; 0 for Config.MaxSize
 	lawless        bool                                // lets into the log what no case allows
 	transport      func(raft.Transport) raft.Transport // what Raft sends goes through it
+	ledgerEntry    func([]byte) []byte                 // becomes of a ledger entry that another node asks for
 }

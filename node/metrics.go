@@ -15,6 +15,12 @@ type metrics struct {
 	published      prometheus.Gauge
 	treeSize       prometheus.Gauge
 	roundSeconds   prometheus.Histogram
+	scrubPasses    prometheus.Counter
+	scrubbed       prometheus.Gauge
+	scrubLeaves    prometheus.Gauge
+	damageFound    *prometheus.CounterVec
+	damageMended   prometheus.Counter
+	damaged        prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -37,7 +43,20 @@ func newMetrics() *metrics {
 		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "milepost_cosign_round_seconds", Help: "Time from a new tree head to its quorum of cosignatures, in seconds, on the leader.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13)}),
+		scrubPasses: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "milepost_scrub_passes_total", Help: "Times that the scrub has read everything on disk since the node started."}),
+		scrubbed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "milepost_scrub_last_pass_timestamp_seconds", Help: "When the last pass of the scrub ended, seconds since 1970 UTC; 0 if none has since the node started."}),
+		scrubLeaves: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "milepost_scrub_leaves", Help: "Leaves that the pass of the scrub under way has read."}),
+		damageFound: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "milepost_damage_found_total", Help: "Damage found on this node's disk, by file: look at the log at once."}, []string{"file"}),
+		damageMended: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "milepost_damage_mended_total", Help: "Damaged ledger entries that were mended from another node."}),
+		damaged: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "milepost_damaged_entries", Help: "Damaged ledger entries that are not mended yet; above 0 this node cosigns nothing."}),
 	}
-	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.published, m.treeSize, m.roundSeconds)
+	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.published, m.treeSize, m.roundSeconds,
+		m.scrubPasses, m.scrubbed, m.scrubLeaves, m.damageFound, m.damageMended, m.damaged)
 	return m
 }

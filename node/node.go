@@ -27,6 +27,7 @@ type Config struct {
 	Now        func() time.Time       // nil is time.Now; tests set it
 	Dial       DialFunc               // nil is the ordinary one; tests inject faults
 	MaxSize    int                    // bytes that each database may take; 0 for no bound
+	Scrub      time.Duration          // that one reading of everything on disk takes; 0 is DefaultScrub, less than 0 none
 
 	stuckAfter time.Duration // 0 is the constant of that name; tests shorten it
 	lie        *liar         // nil in every real node
@@ -66,7 +67,10 @@ type Node struct {
 	nudges    nudger
 
 	policies   atomic.Pointer[[]policyAt] // all that were ever in force, oldest first
-	governed   atomic.Bool                // governance changed in the transaction just committed
+	damage     *damages
+	scrubPace  time.Duration
+	backingUp  atomic.Bool // one backup at a time
+	governed   atomic.Bool // governance changed in the transaction just committed
 	cosignMu   sync.Mutex
 	ownHead    atomic.Pointer[ownHead]
 	fresh      atomic.Int64 // unix ns: a head whose time is older is cosigned anew
@@ -112,7 +116,7 @@ func Start(cfg Config) (n *Node, err error) {
 	n = &Node{
 		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
-		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
+		damage: newDamages(), scrubPace: cfg.Scrub, refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
 		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, done: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -124,6 +128,9 @@ func Start(cfg Config) (n *Node, err error) {
 	}
 	if n.stuckAfter == 0 {
 		n.stuckAfter = stuckAfter
+	}
+	if n.scrubPace == 0 {
+		n.scrubPace = DefaultScrub
 	}
 	if n.lie == nil {
 		n.lie = &liar{}
@@ -169,6 +176,8 @@ func Start(cfg Config) (n *Node, err error) {
 		func() { n.openLog(n.ctx) },
 		func() { n.watch(n.ctx) },
 		func() { n.reconcile(n.ctx) },
+		func() { n.scrub(n.ctx) },
+		func() { n.mending(n.ctx) },
 		n.superviseRaft,
 	} {
 		n.spawn(fn)
@@ -181,6 +190,9 @@ func Start(cfg Config) (n *Node, err error) {
 func (n *Node) open(cfg Config) error {
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return fault.New("data_dir", n.dir, "the data directory cannot be made").Because(err)
+	}
+	if err := refuseDamaged(n.dir); err != nil {
+		return err
 	}
 	if err := n.openStores(cfg.MaxSize); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -20,7 +22,7 @@ func (n *Node) openStores(maxSize int) (err error) {
 	if n.lie.maxTree > 0 {
 		maxSize = n.lie.maxTree
 	}
-	n.tree, err = log.Open(filepath.Join(n.dir, "tree.db"), log.Config{Origin: n.origin, Ledger: ledgerNotes{n.ledger}, MaxSize: maxSize})
+	n.tree, err = log.Open(filepath.Join(n.dir, treeFile), log.Config{Origin: n.origin, Ledger: ledgerNotes{n.ledger}, MaxSize: maxSize})
 	if err != nil {
 		return err
 	}
@@ -32,6 +34,9 @@ func (n *Node) openStores(maxSize int) (err error) {
 		return err
 	}
 	st.lawless = n.lie.lawless
+	if err := n.replayFinal(st); err != nil {
+		return err
+	}
 	st.applied = n.onView
 	st.begin = n.nudge
 	st.settled = n.ledger.NoteApplied
@@ -56,10 +61,10 @@ func (n *Node) checkLedger() error {
 	}
 	if first > 1 || last < index {
 		return fault.New("ledger_short", n.dir, fmt.Sprintf("the ledger holds entries %d to %d, the tree has taken %d", first, last, index)).
-			WithHint("raft.db is older than tree.db; restore both from one backup")
+			WithHint("raft.db is older than tree.db: put the right one back, or replace the node: docs/operations.md")
 	}
 	foreign := fault.New("ledger_foreign", n.dir, fmt.Sprintf("entry %d of the ledger is not the one that the tree has taken", index)).
-		WithHint("raft.db is not the one that tree.db was made from; restore both from one backup")
+		WithHint("raft.db is not the one that tree.db was made from: put the right one back, or replace the node: docs/operations.md")
 	if index > 0 {
 		e, err := n.ledger.Entry(index)
 		if err != nil {
@@ -74,10 +79,44 @@ func (n *Node) checkLedger() error {
 		// The last record before the newest seal: its bytes are the ledger's,
 		// its hash is the tree's.
 		if _, err := v.Leaf(v.Size - 2); err != nil {
+			if fault.Code(err) == "ledger_corrupt" {
+				return err // damage, of the right ledger
+			}
 			return foreign.Because(err)
 		}
 	}
 	n.ledger.NoteApplied(index)
+	return nil
+}
+
+// replayFinal brings a tree that was lost up to what the ledger alone knows to
+// be final. Without it the node would know the keys of the founding only, and
+// refuse a leader that has exchanged its own since: the one to tell it the
+// rest.
+func (n *Node) replayFinal(st *state) error {
+	index, _ := n.tree.Applied()
+	floor := n.ledger.Floor()
+	if index >= floor {
+		return nil
+	}
+	n.log.Info("the tree is behind the ledger and catches up", "applied", index, "final", floor)
+	var chunk []*raft.Log
+	for i := index + 1; i <= floor; i++ {
+		e, err := n.ledger.Entry(i)
+		if err != nil {
+			return err
+		}
+		if e.Type == raft.LogCommand || e.Type == raft.LogConfiguration {
+			chunk = append(chunk, e)
+		}
+		if len(chunk) == auditChunk || i == floor && len(chunk) > 0 {
+			if err := log.Guard(func() error { _, err := st.apply(chunk); return err }); err != nil {
+				return fmt.Errorf("take ledger entries up to %d: %w", i, err)
+			}
+			chunk = chunk[:0]
+		}
+	}
+	n.ledger.NoteApplied(floor)
 	return nil
 }
 

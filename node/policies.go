@@ -30,22 +30,9 @@ var bridgesBucket = []byte("bridges")
 func (n *Node) loadPolicies(view *log.View) error {
 	var all []policyAt
 	if view != nil {
-		entries, err := view.History(record.Governance)
-		if err != nil {
+		var err error
+		if all, err = policiesIn(view); err != nil {
 			return err
-		}
-		for _, e := range entries {
-			leaf, err := view.Leaf(e.Index)
-			if err != nil {
-				return err
-			}
-			r, err := record.Open(leaf)
-			if err != nil {
-				return fmt.Errorf("governance record at log index %d: %w", e.Index, err)
-			}
-			if all, err = appendPolicy(all, e.Index, r); err != nil {
-				return err
-			}
 		}
 	}
 	if len(all) == 0 {

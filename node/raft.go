@@ -57,6 +57,7 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 		return n.state.bound.Load()
 	}
 	cfg.Committed = n.commitIndex
+	cfg.Damaged = n.damage.suspects
 	cfg.Check = n.checkEntry
 	cfg.Failed = func(err error) {
 		var refused *entryRefusal
@@ -73,7 +74,7 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 		default:
 		}
 	}
-	return store.Open(filepath.Join(n.dir, "raft.db"), cfg)
+	return store.Open(filepath.Join(n.dir, ledgerFile), cfg)
 }
 
 // commitIndex is the highest index known to be committed, which a Raft that

@@ -129,7 +129,8 @@ func (s *state) withAuthority(fn func(*verify.Authority)) {
 func (s *state) ApplyBatch(entries []*raft.Log) []any {
 	if s.broken == nil {
 		s.begin(entries[len(entries)-1])
-		results, err := s.apply(entries)
+		var results []any
+		err := log.Guard(func() (err error) { results, err = s.apply(entries); return err })
 		if err == nil {
 			return results
 		}

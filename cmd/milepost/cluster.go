@@ -171,17 +171,19 @@ func statusNodes(c *cli.Context, cl *node.Cluster) (nodes []statusNode, err erro
 
 func nodeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "node", Usage: "run a node",
-		Subcommands: []*cli.Command{{
+		Name: "node", Usage: "run a node, and look after its data",
+		Subcommands: append([]*cli.Command{{
 			Name: "run", Usage: "run a node until it is told to stop (SIGINT, SIGTERM)",
 			Description: "A node that stops by itself says why and exits with status 1: its promises could not be kept.",
 			Flags: []cli.Flag{
 				configFlag, dirFlag,
 				&cli.StringFlag{Name: "node", EnvVars: []string{"MILEPOST_NODE"}, Usage: "which of the cluster's nodes: its `ID`"},
 				&cli.BoolFlag{Name: "log-json", EnvVars: []string{"MILEPOST_LOG_JSON"}, Usage: "write the log as JSON lines"},
+				&cli.DurationFlag{Name: "scrub", EnvVars: []string{"MILEPOST_SCRUB"}, Value: node.DefaultScrub,
+					Usage: "read everything on disk once in this `TIME`, slowly, and look for flipped bits; 0 is not at all"},
 			},
 			Action: runNode,
-		}},
+		}}, dataCommands()...),
 	}
 }
 
@@ -200,8 +202,15 @@ func runNode(c *cli.Context) error {
 	if c.Bool("log-json") {
 		h = slog.NewJSONHandler(c.App.ErrWriter, nil)
 	}
+	scrub := c.Duration("scrub")
+	switch {
+	case scrub < 0:
+		return fault.New("usage", "--scrub", "a time such as 24h is expected, or 0")
+	case scrub == 0:
+		scrub = -1
+	}
 	tuneRuntime()
-	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Now: clock, Passphrase: passphrase(c), Log: slog.New(h)})
+	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Now: clock, Scrub: scrub, Passphrase: passphrase(c), Log: slog.New(h)})
 	if err != nil {
 		return err
 	}

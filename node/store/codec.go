@@ -26,7 +26,8 @@ import (
 const (
 	codecVersion = 1
 	headerSize   = 34
-	sumSize      = 4
+	// SumSize is the number of bytes of the checksum that ends an entry.
+	SumSize = 4
 
 	// MaxEntry is the largest size in bytes of a stored entry. A batch
 	// closes at 256 KiB; this only bounds what a broken peer can store.
@@ -37,7 +38,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encode writes an entry. The location of AppendedAt is not kept.
 func encode(l *raft.Log) []byte {
-	b := make([]byte, headerSize, headerSize+len(l.Extensions)+len(l.Data)+sumSize)
+	b := make([]byte, headerSize, headerSize+len(l.Extensions)+len(l.Data)+SumSize)
 	b[0], b[1] = codecVersion, byte(l.Type)
 	binary.BigEndian.PutUint64(b[2:], l.Index)
 	binary.BigEndian.PutUint64(b[10:], l.Term)
@@ -51,16 +52,21 @@ func encode(l *raft.Log) []byte {
 // decode reads the entry that stands at index. It copies from b, which may
 // be a page of the database. Empty Extensions and Data come back as nil.
 func decode(index uint64, b []byte) (*raft.Log, error) {
+	if n := len(b) - SumSize; n >= headerSize && binary.BigEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
+		return nil, corrupt(fmt.Sprintf("entry %d does not fit its checksum", index))
+	}
+	return decodeBody(index, b)
+}
+
+// decodeBody is decode for bytes whose checksum is passed over.
+func decodeBody(index uint64, b []byte) (*raft.Log, error) {
 	bad := func(why string) (*raft.Log, error) {
 		return nil, corrupt(fmt.Sprintf("entry %d %s", index, why))
 	}
-	if len(b) < headerSize+sumSize || len(b) > MaxEntry {
+	if len(b) < headerSize+SumSize || len(b) > MaxEntry {
 		return bad(fmt.Sprintf("has %d bytes", len(b)))
 	}
-	body := b[:len(b)-sumSize]
-	if binary.BigEndian.Uint32(b[len(body):]) != crc32.Checksum(body, castagnoli) {
-		return bad("does not fit its checksum")
-	}
+	body := b[:len(b)-SumSize]
 	if body[0] != codecVersion {
 		return bad(fmt.Sprintf("has version %d; this program reads %d", body[0], codecVersion))
 	}
@@ -100,7 +106,7 @@ func checkShape(l *raft.Log) error {
 	if l.Index == 0 || l.Term == 0 {
 		return bad(fmt.Sprintf("of term %d", l.Term))
 	}
-	if len(l.Data) > MaxEntry-headerSize-sumSize-len(l.Extensions) {
+	if len(l.Data) > MaxEntry-headerSize-SumSize-len(l.Extensions) {
 		return bad(fmt.Sprintf("is larger than %d bytes", MaxEntry))
 	}
 	switch l.Type {
@@ -133,5 +139,5 @@ func isConfiguration(b []byte) (ok bool) {
 
 func corrupt(what string) *fault.Error {
 	return fault.New("ledger_corrupt", "", "the ledger is damaged: "+what).
-		WithHint("restore the data directory from a backup, or let the node start afresh and catch up from the others")
+		WithHint("`milepost node check` names what is damaged; docs/operations.md, A damaged node, says what to do")
 }

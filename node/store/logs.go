@@ -90,6 +90,9 @@ func (s *Store) Entry(index uint64) (*raft.Log, error) {
 		}
 		return corrupt(fmt.Sprintf("entry %d is missing", index))
 	})
+	if fault.Code(err) == "ledger_corrupt" && s.cfg.Damaged != nil {
+		s.cfg.Damaged(index)
+	}
 	return l, err
 }
 

@@ -46,12 +46,19 @@ type Config struct {
 	// or the restart of Raft elsewhere.
 	Failed func(error)
 
+	// Damaged is told of each entry that was asked for and can't be read. It
+	// may be called at any time, from any goroutine, and must not wait.
+	Damaged func(index uint64)
+
 	MaxUnapplied int           // bytes, 0 means DefaultMaxUnapplied
 	MaxWait      time.Duration // longest single wait, 0 means DefaultMaxWait
 
 	// ReadOnly opens the file, for instance of a copied directory, without
 	// writing to it; several processes may.
 	ReadOnly bool
+	// Lenient, of a ledger that is opened for reading only, has it open though
+	// its last entry is damaged, for a check that names the damage.
+	Lenient bool
 	// MaxSize bounds the file in bytes, so that a test can fill a disk. 0
 	// means no limit.
 	MaxSize int
@@ -213,6 +220,10 @@ func (s *Store) load() error {
 		}
 		l, err := decode(number(k), v)
 		if err != nil {
+			if s.cfg.ReadOnly && s.cfg.Lenient {
+				s.last = number(k)
+				return nil
+			}
 			return err
 		}
 		s.last, s.lastTerm = l.Index, l.Term
