@@ -178,7 +178,7 @@ func (p *peer) flush(ctx context.Context, log *slog.Logger) bool {
 			}
 			p.mu.Unlock()
 		default:
-			log.Error("a node refuses a head of this one", "by", p.id, "err", err)
+			log.Error("a node refuses a head of this one", "peer", p.id, "err", err)
 		}
 	}
 	return all
