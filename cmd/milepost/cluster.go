@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -71,13 +72,14 @@ func clusterRules(c *cli.Context) error {
 func nodeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "node", Usage: "run a node",
-		Subcommands: []*cli.Command{{
+		Subcommands: []*cli.Command{nodeInitCommand(), {
 			Name: "run", Usage: "run a node until it is told to stop (SIGINT, SIGTERM)",
 			Description: "A node that stops by itself says why and exits with status 1: its promises could not be kept.",
 			Flags: []cli.Flag{
 				configFlag, dirFlag,
 				&cli.StringFlag{Name: "node", EnvVars: []string{"MILEPOST_NODE"}, Usage: "which of the cluster's nodes: its `ID`"},
 				&cli.BoolFlag{Name: "log-json", EnvVars: []string{"MILEPOST_LOG_JSON"}, Usage: "write the log as JSON lines"},
+				&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"MILEPOST_LOG_LEVEL"}, Usage: "the least that is logged: debug, info, warn or error"},
 			},
 			Action: runNode,
 		}},
@@ -95,12 +97,12 @@ func runNode(c *cli.Context) error {
 	if c.String("node") == "" {
 		return fault.New("usage", "--node", "which node?").WithHint("add --node ID, or set MILEPOST_NODE")
 	}
-	var h slog.Handler = slog.NewTextHandler(c.App.ErrWriter, nil)
-	if c.Bool("log-json") {
-		h = slog.NewJSONHandler(c.App.ErrWriter, nil)
+	logger, err := newLogger(c)
+	if err != nil {
+		return err
 	}
 	tuneRuntime()
-	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Now: clock, Passphrase: passphrase(c), Log: slog.New(h)})
+	n, err := node.Start(node.Config{Cluster: cl, ID: c.String("node"), Now: clock, Passphrase: passphrase(c), Log: logger.With("node", c.String("node"))})
 	if err != nil {
 		return err
 	}
@@ -113,4 +115,17 @@ func runNode(c *cli.Context) error {
 	case <-n.Done():
 		return refusal{fmt.Errorf("node %s has stopped by itself: %w", n.ID(), n.Err())}
 	}
+}
+
+// newLogger makes the log of a node, on standard error.
+func newLogger(c *cli.Context) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil || strings.Trim(strings.ToLower(c.String("log-level")), "debuginfowarnerror") != "" {
+		return nil, fault.New("usage", "--log-level", fmt.Sprintf("%q is none of debug, info, warn and error", c.String("log-level")))
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Bool("log-json") {
+		return slog.New(slog.NewJSONHandler(c.App.ErrWriter, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(c.App.ErrWriter, options)), nil
 }

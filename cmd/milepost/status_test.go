@@ -45,12 +45,12 @@ func down(v *nodeView, code, why string) {
 	v.State, v.Status, v.Error = "unreachable", nil, &node.ErrorBody{Code: code, Error: why, Hint: "is the node running, and is its address right?"}
 }
 
-var at = time.Date(2026, 11, 22, 7, 20, 0, 0, time.UTC)
+var then = time.Date(2026, 11, 22, 7, 20, 0, 0, time.UTC)
 
 // The one screen: when all is well, and when much is not.
 func TestStatusScreen(t *testing.T) {
 	t.Parallel()
-	well := newOverview(views(nil), at)
+	well := newOverview(views(nil), then)
 	ill := newOverview(views(func(v map[string]*nodeView) {
 		down(v["leeds"], "unreachable", "connection refused")
 		v["turin"].Status.TreeSize, v["turin"].Clock = 12, -7.25
@@ -63,12 +63,12 @@ func TestStatusScreen(t *testing.T) {
 		v["mutual"].Status.Version = "0.2.0"
 		v["mutual"].Status.Disk.Free = 900_000_000
 		v["turin"].Status.Peers[0].Sighting = &node.Sighting{Error: &node.ErrorBody{Code: "unreachable", Error: "no answer came"}}
-	}), at)
+	}), then)
 	nobody := newOverview(views(func(v map[string]*nodeView) {
 		for _, v := range v {
 			down(v, "unreachable", "no route to host")
 		}
-	}), at)
+	}), then)
 	got := well.screen() + "----\n" + ill.screen() + "----\n" + nobody.screen() + "----\n" + well.row() + ill.row()
 	const golden = "testdata/status.golden"
 	if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -131,7 +131,7 @@ func TestStatusFindings(t *testing.T) {
 			v["leeds"].Status.Silent = []node.Silence{{Node: "turin", Error: node.ErrorBody{Code: "behind"}}}
 		}, ""},
 	} {
-		o := newOverview(views(c.change), at)
+		o := newOverview(views(c.change), then)
 		var got []string
 		for _, f := range o.Findings {
 			got = append(got, f.Node+":"+f.Code)
@@ -168,15 +168,15 @@ func TestStatusWatch(t *testing.T) {
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		tick := make(chan time.Time, 2)
-		tick <- at
-		tick <- at
+		tick <- then
+		tick <- then
 		out := &endingWriter{end: cancel, after: 3}
 		calls := 0
 		err := watchStatus(ctx, out, c.terminal, c.asJSON, tick, func(context.Context) (*overview, error) {
 			if calls++; calls == 2 {
 				return nil, errors.New("the line is down")
 			}
-			return newOverview(views(nil), at), nil
+			return newOverview(views(nil), then), nil
 		})
 		if err != nil || calls != 3 || !c.check(out.b.String()) {
 			t.Errorf("%s: %d looks, %v:\n%q", name, calls, err, out.b.String())
