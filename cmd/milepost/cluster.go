@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -119,8 +118,8 @@ func runNode(c *cli.Context) error {
 
 // newLogger makes the log of a node, on standard error.
 func newLogger(c *cli.Context) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil || strings.Trim(strings.ToLower(c.String("log-level")), "debuginfowarnerror") != "" {
+	level, ok := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.String("log-level")]
+	if !ok {
 		return nil, fault.New("usage", "--log-level", fmt.Sprintf("%q is none of debug, info, warn and error", c.String("log-level")))
 	}
 	options := &slog.HandlerOptions{Level: level}

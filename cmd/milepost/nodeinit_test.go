@@ -46,11 +46,10 @@ func TestNodeInitAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := filepath.Join(dir, "full")
-	if err := os.Mkdir(full, 0o755); err == nil {
-		err = os.WriteFile(filepath.Join(full, "cluster.toml"), []byte("name = \"else.example\"\n"), 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
+	for _, err := range []error{os.Mkdir(full, 0o755), os.WriteFile(filepath.Join(full, "cluster.toml"), []byte("name = \"else.example\"\n"), 0o644)} {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	own := filepath.Join(dir, "own")
 	fingerprint := record.Fingerprint(f.Origin)
