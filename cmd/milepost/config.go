@@ -26,6 +26,7 @@ var settings = []struct{ env, flag, fallback string }{
 	{"MILEPOST_ADMIN", "admin", ""},
 	{"MILEPOST_POLICY", "policy", ""},
 	{"MILEPOST_GRANT", "grant", ""},
+	{"MILEPOST_UNIT", "unit", ""},
 	{"MILEPOST_LOG_JSON", "log-json", "false"},
 	{"MILEPOST_LOG_LEVEL", "log-level", "info"},
 	{"MILEPOST_PASSPHRASE_FILE", "", ""},
