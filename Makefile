@@ -4,7 +4,7 @@ BIN    := bin/milepost
 FUZZTIME ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fuzz bench judgement wasm clean
+.PHONY: help build demo test race lint fuzz bench judgement release man wasm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,5 +42,11 @@ bench: build ## measure what this machine can carry; GROW=1 for growth to a mill
 judgement: ## what the mileage judgement makes of errors put into real readings
 	@$(GO) run ./verify/judge/trial
 
+release: ## reproducible static programs of all systems, and SHA256SUMS, in dist/
+	@GO="$(GO)" packaging/release.sh dist
+
+man: build ## the manual page, bin/milepost.1
+	@./$(BIN) man > bin/milepost.1 && echo bin/milepost.1
+
 clean: ## remove what was built and the demo
-	@rm -rf bin demo
+	@rm -rf bin demo dist

@@ -174,7 +174,7 @@ func (n *Node) admit(c caller, who audience) error {
 var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "no_access": 403, "grant_revoked": 403, "grant_expired": 403, "grant_scope": 403, "no_usage_key": 503, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
-	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "unreachable": 503, "stopping": 503,
+	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "no_quorum": 503, "unreachable": 503, "stopping": 503,
 	"damaged": 503, "ledger_corrupt": 503, "tree_corrupt": 503, "backup_busy": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
 }
@@ -268,11 +268,13 @@ func parseNotes(data []byte) (notes [][]byte, err error) {
 func (n *Node) withHead(fn func(h *head) error) error {
 	h := n.heads.current()
 	if h == nil {
-		return fault.New("no_head", "", "no tree head has been cosigned by the quorum yet").WithHint("are enough nodes up? try again in a moment")
+		return errNoHead
 	}
 	defer h.view.Release()
 	return fn(h)
 }
+
+var errNoHead = fault.New("no_head", "", "no tree head has been cosigned by the quorum yet").WithHint("are enough nodes up? try again in a moment")
 
 // waitPublished waits until a cosigned head covers a tree size. The error
 // that it returns when that takes too long is late.

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -407,88 +406,4 @@ func parseTilePath(path string) (number uint64, width int, ok bool) {
 		number = number*1000 + n
 	}
 	return number, width, true
-}
-
-func (n *Node) getHealth(w http.ResponseWriter, r *http.Request, c caller) error {
-	return writeText(w, plain, []byte("ok\n"))
-}
-
-// getReady says whether records can be sent here, and if not, why not.
-func (n *Node) getReady(w http.ResponseWriter, r *http.Request, c caller) error {
-	switch {
-	case n.damage.err() != nil:
-		return n.damage.err()
-	case n.leader() == "":
-		return errNoLeader
-	case n.stopping.Load():
-		return fault.New("stopping", "", "the node is stopping")
-	}
-	return n.withHead(func(h *head) error { return writeText(w, plain, []byte("ready\n")) })
-}
-
-// Status is what a node says of itself.
-type Status struct {
-	Node      string       `json:"node"`
-	Origin    string       `json:"origin"`
-	Role      string       `json:"role"`   // leader, follower, candidate, or observer for one that does not vote
-	Leader    string       `json:"leader"` // id, "" if none
-	Term      uint64       `json:"term"`
-	Applied   uint64       `json:"applied"`   // newest ledger entry in the tree
-	TreeSize  uint64       `json:"tree_size"` // leaves in this node's tree
-	Published uint64       `json:"published"` // size of the newest head with a quorum
-	AsOf      string       `json:"as_of"`     // the quorum's time of that head
-	Quorum    int          `json:"quorum"`
-	Cosigners int          `json:"cosigners"`
-	Tolerates int          `json:"tolerates"` // liars
-	Time      string       `json:"time"`
-	Version   string       `json:"version"`
-	Peers     []PeerStatus `json:"peers"`
-}
-
-// PeerStatus is another node, as far as this one knows.
-type PeerStatus struct {
-	Node    string `json:"node"`
-	Address string `json:"address"`
-	Votes   bool   `json:"votes"`
-}
-
-func (n *Node) getStatus(w http.ResponseWriter, r *http.Request, c caller) error {
-	if err := n.strict(r); err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, n.Status())
-	return nil
-}
-
-// Status describes the node now.
-func (n *Node) Status() *Status {
-	newest, published, _ := n.heads.state()
-	p := n.policy()
-	s := &Status{
-		Node: n.id, Origin: n.origin, Leader: n.leader(), Applied: n.state.bound.Load(), TreeSize: newest,
-		Published: published, Quorum: p.Quorum(), Cosigners: p.Of(), Tolerates: p.Tolerates(),
-		Time: record.FormatUTC(n.now()), Version: Version, Role: "stopped", Peers: []PeerStatus{},
-	}
-	if h := n.heads.current(); h != nil {
-		s.AsOf = record.FormatUTC(h.time)
-		h.view.Release()
-	}
-	if rf := n.currentRaft(); rf != nil {
-		s.Role, s.Term = strings.ToLower(rf.State().String()), rf.CurrentTerm()
-		for _, srv := range rf.GetConfiguration().Configuration().Servers {
-			if string(srv.ID) == n.id {
-				if srv.Suffrage != raft.Voter {
-					s.Role = "observer"
-				}
-				continue
-			}
-			s.Peers = append(s.Peers, PeerStatus{string(srv.ID), string(srv.Address), srv.Suffrage == raft.Voter})
-		}
-	}
-	return s
-}
-
-func parseStatus(data []byte) (*Status, error) {
-	s := new(Status)
-	return s, json.Unmarshal(data, s)
 }

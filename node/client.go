@@ -301,3 +301,6 @@ func (c *Cluster) ClientAs(id string, identity *certs.TLSIdentity) (*Client, err
 	}
 	return NewClient(entry.Address, pin, identity, nil), nil
 }
+
+// Identity is the TLS key that the client comes with; nil is none.
+func (c *Client) Identity() *certs.TLSIdentity { return c.id }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,4 +112,20 @@ func (n *Node) clockOff(err error) {
 	if r := n.currentRaft(); r != nil && r.State() == raft.Leader {
 		r.LeadershipTransfer()
 	}
+}
+
+// Ahead asks how far a node's clock is ahead of the caller's. Half the time
+// that the answer took is how far it may be off.
+func (c *Client) Ahead(ctx context.Context, now func() time.Time) (time.Duration, error) {
+	before := now()
+	data, err := c.Get(ctx, "/v1/time")
+	if err != nil {
+		return 0, err
+	}
+	after := now()
+	t, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0, fault.New("unexpected", c.Address, "the node's answer is not a time").Because(err)
+	}
+	return t.Sub(before.Add(after.Sub(before) / 2)), nil
 }

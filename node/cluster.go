@@ -186,10 +186,23 @@ func codeID(s string) bool {
 	return len(s) <= 32 && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
+// ValidID reports whether a text may be a node's id: a letter, then a-z, 0-9
+// and _, 32 at most.
+func ValidID(s string) bool { return s != "" && codeID(s) }
+
 func validAddress(s string) bool {
-	host, port, err := net.SplitHostPort(s)
-	n, perr := strconv.Atoi(port)
-	return err == nil && host != "" && perr == nil && n > 0 && n < 65536
+	_, _, err := SplitAddress(s)
+	return err == nil
+}
+
+// SplitAddress takes host and port of an address apart; both must be there.
+func SplitAddress(s string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(s)
+	port, perr := strconv.Atoi(text)
+	if err != nil || host == "" || perr != nil || port <= 0 || port > 65535 {
+		return "", 0, fault.New("usage", "", fmt.Sprintf("%q is not host:port", s)).WithHint("such as node.dealer.example:7401")
+	}
+	return host, port, nil
 }
 
 func validPin(s string) bool {

@@ -35,7 +35,7 @@ func (e *Contradiction) Error() string {
 func (n *Node) contradiction(from string, c *verify.Checkpoint, note *certs.Note, msg []byte) error {
 	n.metrics.refusedHeads.Inc()
 	behind := n.against(c, n.standBehind(note))
-	n.log.Error("a tree head contradicts this node's tree", "from", from, "size", c.Size, "theirs", verify.Hex(c.Root), "signed_by", strings.Join(behind, " "))
+	n.log.Error("a tree head contradicts this node's tree", "peer", from, "size", c.Size, "theirs", verify.Hex(c.Root), "signed_by", strings.Join(behind, " "))
 	if len(behind) < 2 {
 		n.keepRefused(msg)
 		return fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))

@@ -67,7 +67,7 @@ func (n *Node) settlePending() {
 	n.pendMu.Unlock()
 	for from, msg := range heads {
 		if err := n.takeHead(from, msg); err != nil {
-			n.log.Warn("a head was refused", "from", from, "err", err)
+			n.log.Warn("a head was refused", "peer", from, "err", err)
 		}
 	}
 }
@@ -78,6 +78,7 @@ func (n *Node) gossip(ctx context.Context) {
 	tick := time.NewTicker(gossipEvery)
 	defer tick.Stop()
 	var told *ownHead
+	var was noted
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,6 +91,7 @@ func (n *Node) gossip(ctx context.Context) {
 				p.push(pushOwn, own.note)
 			}
 		}
+		n.noteChanges(&was)
 		n.catchUp(ctx)
 		if err := n.heads.save(); err != nil {
 			n.fail(fmt.Errorf("keep the published head: %w", err))
@@ -121,6 +123,6 @@ func (n *Node) catchUp(ctx context.Context) {
 		return // it has none yet, or is down: the next time
 	}
 	if err := n.takeHead(p.id, note); err != nil {
-		n.log.Warn("the leader's head was refused", "from", p.id, "err", err)
+		n.log.Warn("the leader's head was refused", "peer", p.id, "err", err)
 	}
 }

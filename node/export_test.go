@@ -44,6 +44,9 @@ func (n *Node) Unapplied() int { return n.ledger.Unapplied() }
 // ErrNoLeader is what a proposal meets when leadership was just lost.
 var ErrNoLeader error = errNoLeader
 
+// SightEvery shortens the time between two looks at the other nodes.
+func (c *Config) SightEvery(d time.Duration) { c.sightEvery = d }
+
 // StuckAfter shortens the time after which a leader without majority ends.
 func (c *Config) StuckAfter(d time.Duration) { c.stuckAfter = d }
 

@@ -96,13 +96,13 @@ func (n *Node) reconcileRaft() {
 	for _, s := range r.GetConfiguration().Configuration().Servers {
 		known[string(s.ID)] = true
 		if _, stays := nodes[string(s.ID)]; !stays {
-			n.log.Info("a node leaves Raft", "removed", s.ID)
+			n.log.Info("a node leaves Raft", "peer", s.ID)
 			n.await(r.RemoveServer(s.ID, 0, time.Second))
 		}
 	}
 	for id, v := range nodes {
 		if !known[id] {
-			n.log.Info("a node joins Raft, without a vote", "added", id, "at", n.addressOf(v))
+			n.log.Info("a node joins Raft, without a vote", "peer", id, "address", n.addressOf(v))
 			n.await(r.AddNonvoter(raft.ServerID(id), raft.ServerAddress(n.addressOf(v)), 0, time.Second))
 		}
 	}

@@ -83,7 +83,7 @@ func (n *Node) mendAll(ctx context.Context) {
 		}
 		n.damage.mended(d.Entry)
 		n.metrics.damageMended.Inc()
-		n.log.Warn("a damaged ledger entry was mended", "entry", d.Entry, "from", by, "damage", d.String())
+		n.log.Warn("a damaged ledger entry was mended", "entry", d.Entry, "peer", by, "damage", d.String())
 	}
 	n.metrics.damaged.Set(float64(len(n.damage.list())))
 }

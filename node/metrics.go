@@ -1,6 +1,9 @@
 package node
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
 
 // Version is the program's version.
 const Version = "0.1.0-dev"
@@ -12,8 +15,6 @@ type metrics struct {
 	refusedHeads   prometheus.Counter
 	refusedEntries prometheus.Counter
 	cosigned       prometheus.Counter
-	published      prometheus.Gauge
-	treeSize       prometheus.Gauge
 	roundSeconds   prometheus.Histogram
 	scrubPasses    prometheus.Counter
 	scrubbed       prometheus.Gauge
@@ -21,6 +22,7 @@ type metrics struct {
 	damageFound    *prometheus.CounterVec
 	damageMended   prometheus.Counter
 	damaged        prometheus.Gauge
+	cosignSeconds  *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -36,10 +38,6 @@ func newMetrics() *metrics {
 			Name: "milepost_refused_entries_total", Help: "Ledger entries that this node refused to store: from the future, or not decodable."}),
 		cosigned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "milepost_cosigned_heads_total", Help: "Tree heads that this node cosigned."}),
-		published: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "milepost_published_size", Help: "Leaves under the newest tree head with a quorum of cosignatures."}),
-		treeSize: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "milepost_tree_size", Help: "Leaves in this node's tree."}),
 		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "milepost_cosign_round_seconds", Help: "Time from a new tree head to its quorum of cosignatures, in seconds, on the leader.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13)}),
@@ -55,8 +53,12 @@ func newMetrics() *metrics {
 			Name: "milepost_damage_mended_total", Help: "Damaged ledger entries that were mended from another node."}),
 		damaged: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "milepost_damaged_entries", Help: "Damaged ledger entries that are not mended yet; above 0 this node cosigns nothing."}),
+		cosignSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "milepost_cosignature_seconds", Help: "Time until a node that was asked for its cosignature gave it, in seconds, on the leader.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13)}, []string{"peer"}),
 	}
-	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.published, m.treeSize, m.roundSeconds,
-		m.scrubPasses, m.scrubbed, m.scrubLeaves, m.damageFound, m.damageMended, m.damaged)
+	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.roundSeconds, m.cosignSeconds,
+		m.scrubPasses, m.scrubbed, m.scrubLeaves, m.damageFound, m.damageMended, m.damaged,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -29,6 +29,7 @@ type Config struct {
 	MaxSize    int                    // bytes that each database may take; 0 for no bound
 	Scrub      time.Duration          // that one reading of everything on disk takes; 0 is DefaultScrub, less than 0 none
 
+	sightEvery time.Duration // 0 is the constant of that name; tests shorten it
 	stuckAfter time.Duration // 0 is the constant of that name; tests shorten it
 	lie        *liar         // nil in every real node
 }
@@ -89,6 +90,10 @@ type Node struct {
 	complainMu sync.Mutex
 	complaints map[string]complaint // node id -> why it did not cosign, while it doesn't
 
+	sightEvery time.Duration
+	sights     sights
+	disk       atomic.Pointer[Disk] // as it was a moment ago; nil until it was looked at
+
 	stopping atomic.Bool
 	stopOnce sync.Once
 	ctx      context.Context // ends with the node
@@ -116,13 +121,15 @@ func Start(cfg Config) (n *Node, err error) {
 	n = &Node{
 		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
-		damage: newDamages(), scrubPace: cfg.Scrub, refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
+		damage: newDamages(), scrubPace: cfg.Scrub, sightEvery: cfg.sightEvery, sights: sights{peers: map[string]sight{}},
+		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
 		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, done: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	n.log = slog.New(withCodes{n.log.Handler()})
 	if n.now == nil {
 		n.now = time.Now
 	}
@@ -131,6 +138,9 @@ func Start(cfg Config) (n *Node, err error) {
 	}
 	if n.scrubPace == 0 {
 		n.scrubPace = DefaultScrub
+	}
+	if n.sightEvery == 0 {
+		n.sightEvery = sightEvery
 	}
 	if n.lie == nil {
 		n.lie = &liar{}
@@ -158,6 +168,7 @@ func Start(cfg Config) (n *Node, err error) {
 	}
 	n.pool = newPool(n.proposeRaft, n.now)
 	n.clock = &clock{ask: n.askClocks, off: n.clockOff, spawn: n.spawn}
+	n.metrics.registry.MustRegister(gauges{n})
 	n.server = &http.Server{
 		Handler: n.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ConnContext: withPin, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
@@ -178,11 +189,12 @@ func Start(cfg Config) (n *Node, err error) {
 		func() { n.reconcile(n.ctx) },
 		func() { n.scrub(n.ctx) },
 		func() { n.mending(n.ctx) },
+		func() { n.look(n.ctx) },
 		n.superviseRaft,
 	} {
 		n.spawn(fn)
 	}
-	n.log.Info("node is up", "node", n.id, "address", n.address, "origin", n.origin)
+	n.log.Info("node is up", "address", n.address, "origin", n.origin, "version", Version)
 	return n, nil
 }
 

@@ -124,7 +124,6 @@ func (n *Node) replayFinal(st *state) error {
 func (n *Node) resume() {
 	if v := n.tree.View(); v != nil {
 		n.heads.add(v)
-		n.metrics.treeSize.Set(float64(v.Size))
 	}
 	if note := n.heads.saved(); note != nil {
 		n.publish(note)
@@ -133,7 +132,6 @@ func (n *Node) resume() {
 
 // onView is told of every new seal, once it is on disk.
 func (n *Node) onView(v *log.View) {
-	n.metrics.treeSize.Set(float64(v.Size))
 	if n.governed.Swap(false) {
 		if err := n.loadPolicies(v); err != nil {
 			n.fail(err)
@@ -155,7 +153,7 @@ func (n *Node) onView(v *log.View) {
 // key that was revoked a moment before, or a leader that lies.
 func (n *Node) onSkipped(index uint64, pos int, err error) {
 	n.metrics.skipped.WithLabelValues(fault.Code(err)).Inc()
-	n.log.Warn("a record of the ledger is skipped", "entry", index, "position", pos, "code", fault.Code(err), "err", err)
+	n.log.Warn("a record of the ledger is skipped", "entry", index, "position", pos, "err", err)
 }
 
 // onChanged is told which histories of authority changed.

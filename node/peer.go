@@ -178,7 +178,7 @@ func (p *peer) flush(ctx context.Context, log *slog.Logger) bool {
 			}
 			p.mu.Unlock()
 		default:
-			log.Error("a node refuses a head of this one", "by", p.id, "err", err)
+			log.Error("a node refuses a head of this one", "peer", p.id, "err", err)
 		}
 	}
 	return all
@@ -186,15 +186,5 @@ func (p *peer) flush(ctx context.Context, log *slog.Logger) bool {
 
 // ask fetches the peer's clock: how far it is ahead of this node's.
 func (p *peer) ask(ctx context.Context, now func() time.Time) (time.Duration, error) {
-	before := now()
-	data, err := p.client.Get(ctx, "/v1/time")
-	if err != nil {
-		return 0, err
-	}
-	after := now()
-	t, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(data)))
-	if err != nil {
-		return 0, err
-	}
-	return t.Sub(before.Add(after.Sub(before) / 2)), nil
+	return p.client.Ahead(ctx, now)
 }

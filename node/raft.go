@@ -398,7 +398,7 @@ func raftLogger(l *slog.Logger) hclog.Logger {
 type slogWriter struct{ log *slog.Logger }
 
 func (w slogWriter) Write(p []byte) (int, error) {
-	w.log.Info(string(p[:max(len(p)-1, 0)]))
+	raftLine(w.log, string(p[:max(len(p)-1, 0)]))
 	return len(p), nil
 }
 

@@ -101,15 +101,19 @@ func (n *Node) round(ctx context.Context) bool {
 		hold := view.Hold()
 		if !n.spawn(func() {
 			defer hold.Release()
+			asked := time.Now()
 			sigs, err := fn()
-			n.heardOf(id, err)
+			n.heardOf(id, c.Size, err)
+			if err == nil {
+				n.metrics.cosignSeconds.WithLabelValues(id).Observe(time.Since(asked).Seconds())
+			}
 			for i, sig := range sigs {
 				// A garbled signature, or a copy of another node's, would spoil
 				// the head for every verifier.
 				k := keys[cosignerID(sig.Name, sig.ID)]
 				if k == nil || i > 0 && sig.ID == sigs[i-1].ID || len(sigs) > 2 || sig.Name != record.NodeName(n.origin, id) || !k.Verify([]byte(c.Text()), sig.Bytes) {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
-					n.heardOf(id, err)
+					n.heardOf(id, c.Size, err)
 				}
 			}
 			answers <- cosigned{id, sigs, err}
@@ -168,25 +172,37 @@ const complaintEvery = time.Minute
 // complaint is what the log last said about a node.
 type complaint struct {
 	code string
-	at   time.Time
+	at   time.Time // monotonic
+
+	err   error     // why it did not cosign the last time
+	size  uint64    // of the head that it was asked about then
+	since time.Time // by this node's clock: when that began
 }
 
 // heardOf logs why a node did not cosign, when that changes and each minute,
 // and when it cosigns again.
-func (n *Node) heardOf(id string, err error) {
+func (n *Node) heardOf(id string, size uint64, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && fault.Code(err) == "internal" {
 		return // the round was decided without it
 	}
 	n.complainMu.Lock()
 	defer n.complainMu.Unlock()
 	last, complained := n.complaints[id]
+	if complained && err != nil {
+		last.err, last.size = err, size
+		n.complaints[id] = last
+	}
 	switch {
 	case err == nil && complained:
 		delete(n.complaints, id)
-		n.log.Info("a node cosigns again", "node_id", id)
+		n.log.Info("a node cosigns again", "peer", id)
 	case err != nil && (last.code != fault.Code(err) || time.Since(last.at) >= complaintEvery):
-		n.complaints[id] = complaint{fault.Code(err), time.Now()}
-		n.log.Warn("no cosignature", "of", id, "err", err)
+		since := n.now()
+		if last.code == fault.Code(err) {
+			since = last.since
+		}
+		n.complaints[id] = complaint{fault.Code(err), time.Now(), err, size, since}
+		n.log.Warn("no cosignature", "peer", id, "size", size, "err", err)
 	}
 }
 
@@ -258,7 +274,6 @@ func (n *Node) publishChecked(note []byte, h *verify.Head, unbridged []policyAt)
 	if !n.heads.publish(h.Size, note, asOf) {
 		return
 	}
-	n.metrics.published.Set(float64(h.Size))
 	if n.leads() {
 		for _, p := range n.peers() {
 			p.push(pushPublished, note)

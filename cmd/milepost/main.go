@@ -37,6 +37,10 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	app := newApp(in, out, errs)
+	if args[len(args)-1] == completing {
+		complete(app, args[1:len(args)-1], out)
+		return exitDone
+	}
 	args, err := reorder(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
@@ -68,13 +72,14 @@ func newApp(in io.Reader, out, errs io.Writer) *cli.App {
 	app := &cli.App{
 		Name: "milepost", Usage: "a shared log of vehicle histories that nobody can alter, and from which nothing can be left out",
 		Version: node.Version, Reader: in, Writer: out, ErrWriter: errs, HideHelpCommand: true, Suggest: false,
-		EnableBashCompletion: true, ExitErrHandler: func(*cli.Context, error) {},
+		ExitErrHandler:  func(*cli.Context, error) {},
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usage(err.Error()) },
 		CommandNotFound: func(*cli.Context, string) {},
 		Commands: []*cli.Command{
 			demoCommand(), clusterCommand(), nodeCommand(), memberCommand(), keyCommand(), policyCommand(), recordCommand(),
 			historyCommand(), proveCommand(), verifyCommand(), auditCommand(), benchCommand(),
 			attachCommand(), personalCommand(), reportCommand(),
+			doctorCommand(), configCommand(), completionCommand(), manCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -124,7 +129,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 		path, rest = append(path, rest[0]), rest[1:]
 		commands, flags = c.Subcommands, c.Flags
 	}
-	takes := map[string]bool{"help": false, "h": false, "generate-bash-completion": false}
+	takes := map[string]bool{"help": false, "h": false}
 	for _, f := range flags {
 		_, isBool := f.(*cli.BoolFlag)
 		for _, name := range f.Names() {
