@@ -60,7 +60,7 @@ func attachAdd(c *cli.Context) error {
 	var as []record.Attachment
 	openings := map[string][]record.Opening{} // by the file that keeps them
 	for _, path := range args[1:] {
-		a, o, err := attachmentOf(c, r.ID, path)
+		a, o, err := attachmentOf(record.Attachment{Kind: c.String("kind"), MediaType: c.String("media-type"), Salted: c.Bool("salt")}, r.ID, path)
 		if err != nil {
 			return err
 		}
@@ -113,10 +113,9 @@ func writeDraft(c *cli.Context, path, text string) (io.Writer, error) {
 	return words, write(c, path, []byte(text))
 }
 
-// attachmentOf reads a file and says what the record will hold of it, with
-// the opening when it is salted.
-func attachmentOf(c *cli.Context, id, path string) (record.Attachment, *record.Opening, error) {
-	a := record.Attachment{Kind: c.String("kind"), MediaType: c.String("media-type"), Salted: c.Bool("salt")}
+// attachmentOf reads a file and says what the record of an id will hold of it,
+// beside what is given, with the opening when it is salted.
+func attachmentOf(a record.Attachment, id, path string) (record.Attachment, *record.Opening, error) {
 	key, err := record.NewCommitmentKey(rand.Reader)
 	if err != nil {
 		return a, nil, err

@@ -54,26 +54,36 @@ func historyCommand() *cli.Command {
 	}
 }
 
-// tell writes a node's word about a vehicle for a person.
-func tell(h *node.HistoryAnswer, address string, unit render.Unit) (string, error) {
-	var results []verify.Result
-	known := verify.Known{Rules: &verify.Rules{}}
+// resultsOf opens the records that a node sent; nobody has proved them.
+func resultsOf(h *node.HistoryAnswer, address string) (results []verify.Result, err error) {
 	for _, e := range h.Entries {
 		res := verify.Result{Subject: h.Subject, Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
 		raw, err := hex.DecodeString(e.LeafHash)
 		if err != nil || len(raw) != 32 {
-			return "", fault.New("unexpected", address, "the node sent an entry without a leaf hash")
+			return nil, fault.New("unexpected", address, "the node sent an entry without a leaf hash")
 		}
 		res.Hash = [32]byte(raw)
 		if e.Note != "" {
 			if res.Record, err = record.Open([]byte(e.Note)); err != nil {
-				return "", fault.New("record", address, "the node sent a malformed record").Because(err)
+				return nil, fault.New("record", address, "the node sent a malformed record").Because(err)
 			}
 			res.Verdict = verify.Valid
 		}
 		results = append(results, res)
-		known.Entries = append(known.Entries, judge.Entry{Index: e.Index, Time: e.Time, Hash: e.LeafHash, Record: res.Record})
-		known.AsOf = max(known.AsOf, e.Time)
+	}
+	return results, nil
+}
+
+// tell writes a node's word about a vehicle for a person.
+func tell(h *node.HistoryAnswer, address string, unit render.Unit) (string, error) {
+	results, err := resultsOf(h, address)
+	if err != nil {
+		return "", err
+	}
+	known := verify.Known{Rules: &verify.Rules{}}
+	for _, r := range results {
+		known.Entries = append(known.Entries, judge.Entry{Index: r.Index, Time: r.Time, Hash: verify.Hex(r.Hash), Record: r.Record})
+		known.AsOf = max(known.AsOf, r.Time)
 	}
 	if k := h.Known; k != nil {
 		known.Rules = &verify.Rules{Version: k.Rules, Cases: k.Bounds, Judgement: k.Judgement}

@@ -19,7 +19,7 @@ func recordCommand() *cli.Command {
 	return &cli.Command{
 		Name: "record", Usage: "make, sign, submit, import and show records",
 		Subcommands: []*cli.Command{
-			recordNewCommand(),
+			recordNewCommand(keyFlag),
 			{
 				Name: "sign", Usage: "sign a draft", ArgsUsage: "DRAFT", Flags: []cli.Flag{configFlag, dirFlag, asFlag, keyFlag, outFlag},
 				Action: signRecord,
@@ -108,14 +108,15 @@ func printAnswers(c *cli.Context, ans *node.SubmitAnswer, names []string) error 
 	}
 	refused := false
 	for i, r := range ans.Records {
-		if r.Error != nil {
-			refused = true
-		}
+		refused = refused || r.Error != nil
 		if c.Bool("json") {
 			continue
 		}
 		if r.Error != nil {
 			fmt.Fprintf(c.App.Writer, "%s: refused: %s [%s]\n", names[i], r.Error.Error, r.Error.Code)
+			if r.Error.Hint != "" {
+				fmt.Fprintf(c.App.Writer, "  hint: %s\n", r.Error.Hint)
+			}
 			continue
 		}
 		word := map[string]string{"accepted": "acknowledged", "present": "already on the log"}[r.Status]

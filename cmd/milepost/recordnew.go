@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,26 +18,35 @@ import (
 	"github.com/milepost-log/milepost/record/jcs"
 )
 
-func recordNewCommand() *cli.Command {
+func recordNewCommand(keyFlag cli.Flag) *cli.Command {
 	return &cli.Command{
-		Name: "new", Usage: "write a draft of a record, unsigned", ArgsUsage: "TYPE [FIELD=VALUE...]",
+		Name: "new", Usage: "write a draft of a record, unsigned, or with --submit sign and send it too", ArgsUsage: "TYPE [FIELD=VALUE...]",
 		Description: "For example: milepost record new odometer.reading/1 --as dealer.example/lyon --vehicle VIN\n" +
 			"  value=84210 unit=KMT precision=exact purpose=service_in result=read source=visual\n" +
 			"A list of plain texts is given as a,b,c, and what is no plain text as JSON:\n" +
 			"  lines='[{\"pay\":\"customer\",\"work_type\":\"oil\"}]'\n" +
 			"At a terminal, what is missing or wrong is asked for. `milepost record types TYPE` tells the fields of a type,\n" +
-			"`milepost record example TYPE` prints a body to begin from.",
-		Flags: []cli.Flag{
-			configFlag, dirFlag, asFlag, outFlag,
+			"`milepost record example TYPE` prints a body to begin from.\n" +
+			"In a case, --case fills in case and prev from a node's answer (`milepost case list VIN` shows the cases):\n" +
+			"  milepost record new dispute.answered --vehicle VIN --case 3fa91c2b position=denies --attach answer=letter.pdf --submit\n" +
+			"A hash of an earlier record of the vehicle may be given as its first 8 digits or more.\n" +
+			"With --submit nothing is left behind of a record that is refused. If the outcome stays unknown, the signed\n" +
+			"record is kept, in the file of -o or in ID.record: `milepost record submit` sends the same bytes again.",
+		Flags: clientFlags(
+			outFlag, keyFlag,
 			&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
 			&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
+			&cli.StringFlag{Name: "case", Usage: "the `ID` of the case of this vehicle that it belongs to, or its first 8 digits or more"},
+			&cli.BoolFlag{Name: "submit", Usage: "sign it, send it to a node and wait until it is acknowledged; with -o the signed record is kept"},
+			&cli.StringSliceFlag{Name: "attach", Usage: "attach a file, as `KIND=FILE`, such as invoice=scan.pdf; may be given again"},
+			&cli.BoolFlag{Name: "json", Usage: "with --submit: print the node's answer as JSON"},
 			&cli.StringFlag{Name: "time", Usage: "when it happened: a `TIME` with offset such as 2026-05-04T10:12:00+02:00, or a date; now if not given"},
 			&cli.StringFlag{Name: "body", Usage: "the whole body as JSON from `FILE`"},
 			&cli.StringSliceFlag{Name: "ref", Usage: "the leaf `HASH` of another record that it relies on; may be given again"},
 			&cli.StringSliceFlag{Name: "subject", Usage: "a `HISTORY` that it belongs to, such as workshop/VIN, where the type leaves a choice; may be given again"},
 			&cli.StringSliceFlag{Name: "personal", Usage: "personal data as `FIELD=VALUE`: the record gets a commitment to it; may be given again"},
 			&cli.StringFlag{Name: "opening", Usage: "with --personal: keep the values and the keys of the commitments in `FILE`; that of -o with .opening if not given"},
-		},
+		),
 		Action: newRecord,
 	}
 }
@@ -76,8 +88,22 @@ func newRecord(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Set("as", author); err != nil {
+		return err
+	}
 	n := &newDraft{def: def, subjects: c.StringSlice("subject")}
+	// Before anybody is asked for the fields: with what it needs to be sent.
+	var out *sending
+	if c.Bool("submit") {
+		if out, err = readyToSend(c, cl, author); err != nil {
+			return err
+		}
+	}
 	if n.draft, err = emptyDraft(c, cl, def, author); err != nil {
+		return err
+	}
+	files, err := attached(c, n.draft.ID)
+	if err != nil {
 		return err
 	}
 	if n.draft.Body, err = bodyOf(c); err != nil {
@@ -86,17 +112,22 @@ func newRecord(c *cli.Context) error {
 	if n.draft.Body, err = fields(def, n.draft.Body, args[1:]); err != nil {
 		return err
 	}
+	refs := slices.Clone(c.StringSlice("ref"))
+	if c.String("case") != "" || n.shortened(refs) {
+		if err := n.lookUp(c, ask, refs); err != nil {
+			return err
+		}
+	}
+	if len(refs) > 0 {
+		n.draft.More = append(n.draft.More, jcs.Field{Name: "refs", Value: jcs.Texts(refs)})
+	}
 	openings, err := n.commit(c.StringSlice("personal"))
 	if err != nil {
 		return err
 	}
-	if n.needsVehicle() {
-		vin, err := ask.flag(c.String("vehicle"), "--vehicle", "which vehicle? Its VIN, or short/NUMBER of an old-timer")
-		if err != nil {
+	if n.vehicle == "" && n.needsVehicle() {
+		if err := n.askVehicle(c, ask); err != nil {
 			return err
-		}
-		if n.vehicle, err = record.ParseVehicle(vin); err != nil {
-			return fault.New(fault.Code(err), "--vehicle", err.Error()).WithHint(fault.Hint(err))
 		}
 	}
 	text, err := n.complete(ask)
@@ -106,10 +137,27 @@ func newRecord(c *cli.Context) error {
 	if text, err = record.Commit(text, openings...); err != nil {
 		return err
 	}
-	if err := keepOpenings(c, openings); err != nil {
+	if text, err = attachTo(text, files); err != nil {
+		return err
+	}
+	if out != nil {
+		return out.send(c, n, text, openings)
+	}
+	if _, err := keepOpenings(c, openings); err != nil {
 		return err
 	}
 	return write(c, c.String("o"), []byte(text))
+}
+
+func (n *newDraft) askVehicle(c *cli.Context, ask *asker) error {
+	vin, err := ask.flag(c.String("vehicle"), "--vehicle", "which vehicle? Its VIN, or short/NUMBER of an old-timer")
+	if err != nil {
+		return err
+	}
+	if n.vehicle, err = record.ParseVehicle(vin); err != nil {
+		return fault.New(fault.Code(err), "--vehicle", err.Error()).WithHint(fault.Hint(err))
+	}
+	return nil
 }
 
 // emptyDraft is a draft without a body, from the flags and the founding file.
@@ -121,9 +169,6 @@ func emptyDraft(c *cli.Context, cl *node.Cluster, def *record.Type, author strin
 	}
 	if d.EventTime, d.Precision, err = eventTime(c.String("time"), now, cl, author); err != nil {
 		return d, err
-	}
-	if refs := c.StringSlice("ref"); len(refs) > 0 {
-		d.More = append(d.More, jcs.Field{Name: "refs", Value: jcs.Texts(refs)})
 	}
 	d.ID, err = record.NewUUIDv7(now, rand.Reader)
 	return d, err
@@ -171,18 +216,22 @@ func (n *newDraft) commit(given []string) (openings []record.Opening, err error)
 }
 
 // keepOpenings writes what opens the commitments, before the draft that has
-// them: without it nobody could ever open them.
-func keepOpenings(c *cli.Context, openings []record.Opening) error {
+// them: without it nobody could ever open them. made is the file that was not
+// there before, "" if none.
+func keepOpenings(c *cli.Context, openings []record.Opening) (made string, err error) {
 	at := c.String("opening")
 	switch {
 	case len(openings) == 0:
-		return nil
+		return "", nil
 	case at == "" && (c.String("o") == "" || c.String("o") == "-"):
-		return fault.New("usage", "--opening", "where are the openings to be kept?").WithHint("add --opening FILE, or write the draft to a file with -o")
+		return "", fault.New("usage", "--opening", "where are the openings to be kept?").WithHint("add --opening FILE, or write the record to a file with -o")
 	case at == "":
 		at = c.String("o") + openingSuffix
 	}
-	return addOpenings(at, openings...)
+	if _, err := os.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+		made = at
+	}
+	return made, addOpenings(at, openings...)
 }
 
 func (n *newDraft) needsVehicle() bool {

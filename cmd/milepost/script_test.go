@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"clock": setClock, "freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines,
-			"actor": addActor, "record": writeRecord, "halt": haltCluster,
+			"actor": addActor, "record": writeRecord, "halt": haltCluster, "stopnode": stopNodes, "startnode": startNodes, "captureerr": captureErr,
 		},
 	})
 }

@@ -56,10 +56,11 @@ func (m *move) needAttachment(kind string) error {
 	if m.attached(kind) > 0 {
 		return nil
 	}
+	what := "an attachment of kind " + kind + " is missing"
 	if kind == "" {
-		return missing("attachment", "attachments", "an attachment is missing")
+		kind, what = "attachment", "an attachment is missing"
 	}
-	return missing(kind, "attachments", "an attachment of kind "+kind+" is missing").WithHint("attach the document by its digest")
+	return missing(kind, "attachments", what).WithHint("attach the document by its digest")
 }
 
 // targets finds what a case is opened about. That the records are there and

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record/jcs"
 )
 
 // In every state of every kind of case, what Next lists is what somebody can
@@ -86,6 +87,11 @@ func listedStep(sc scene, t *testing.T, event string) (found *Possible) {
 	return found
 }
 
+func wrongCar(g *stage) string {
+	body := request(g.reads("dealer.example", 48_210), "", 0).With("claim", obj()).With("field", jcs.Text("vehicle")).With("reason", jcs.Text("wrong_vehicle"))
+	return g.does("garage.example", "correction.requested/1", body, more{attach: papers})
+}
+
 // What a step says for a person names who is meant, and what it needs.
 func TestNextInWords(t *testing.T) {
 	t.Parallel()
@@ -98,6 +104,10 @@ func TestNextInWords(t *testing.T) {
 			Who: "the maker's support; where that is a party to the case, or nobody stands for the maker: an arbitrator of any arbitration body",
 			Not: []string{"dealer.example", "garage.example"}, Then: "in force",
 			Needs: []string{"effective: what counts now", "where the mileage falls: a record in refs not younger than the reading, or an attachment"},
+		}},
+		{wrongCar, "record.reattributed/1", Possible{
+			Who: "the maker's support; where that is a party to the case, or nobody stands for the maker: an arbitrator of any arbitration body",
+			Not: []string{"dealer.example", "garage.example"}, Then: "in force", Needs: []string{"the reading's note"},
 		}},
 		{opened, "dispute.answered/1", Possible{
 			Who: "dealer.example (wrote what it is about)", Needs: []string{"attachment of kind answer if it denies"}, Then: "open, answered",
@@ -120,6 +130,9 @@ func TestNextInWords(t *testing.T) {
 		if got == nil || got.Who != c.want.Who || got.Then != c.want.Then || !slices.Equal(got.Not, c.want.Not) || !slices.Equal(got.Needs, c.want.Needs) {
 			t.Errorf("%s: %+v, want %+v", c.event, got, c.want)
 		}
+	}
+	if got := listedStep(scene{play: wrongCar}, t, "correction.decided/1:accepted"); got != nil {
+		t.Errorf("a reading of another vehicle is not corrected, yet %+v is listed", got)
 	}
 	s := Status{By: Party{Member: "a"}, Authors: []string{"b"}, Answered: []Party{{Member: "c"}}, Decisions: []Decision{{By: Party{Member: "d"}}}}
 	for _, c := range Kinds() {

@@ -91,7 +91,12 @@ func (l *caseList) oneCase(c *cases.Status) {
 	}
 	fmt.Fprintf(&l.b, "%s %s: %s\n", c.Kind, short(c.Case), c.Words)
 	l.row("case", "%s", c.Case)
-	l.row("newest", "%s (what prev of the next record must be)", c.Last)
+	next := cases.Next(c)
+	if len(next) > 0 {
+		l.row("newest", "%s (prev of the next)", c.Last)
+	} else {
+		l.row("newest", "%s", c.Last)
+	}
 	if c.Unclear {
 		l.row("note", "records of it are withheld: it may stand otherwise")
 	}
@@ -122,7 +127,6 @@ func (l *caseList) oneCase(c *cases.Status) {
 	for i := range c.Clocks {
 		l.row(first("due", i), "%s", l.clock(&c.Clocks[i]))
 	}
-	next := cases.Next(c)
 	for i := range next {
 		l.next(first("next", i), &next[i])
 	}
@@ -212,11 +216,10 @@ func (l *caseList) next(name string, p *cases.Possible) {
 		what += "; then it is: " + p.Then
 	}
 	l.row(name, "%s", what)
-	who := p.Who
+	l.b.WriteString(hang("by "+p.Who, listedAt+2, listedAt+4))
 	if len(p.Not) > 0 {
-		who += "; not " + strings.Join(p.Not, " or ")
+		l.b.WriteString(hang("but not "+strings.Join(p.Not, " or "), listedAt+2, listedAt+4))
 	}
-	l.b.WriteString(hang("by "+who, listedAt+2, listedAt+4))
 	if len(p.Needs) > 0 {
 		l.b.WriteString(hang("needs "+strings.Join(p.Needs, "; "), listedAt+2, listedAt+4))
 	}

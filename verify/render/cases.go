@@ -33,7 +33,7 @@ func (in *inference) oneCase(c *cases.Status) {
 	if c.For != "" && c.For != "self" {
 		behalf = " for the " + plainWords(c.For)
 	}
-	in.say(2, "%s by %s%s on %s (log index %d): %s.", kindWords[c.Kind], c.By.Member, behalf, logDay(c.Opened), c.Index, c.Words)
+	in.say(2, "%s by %s%s on %s (log index %d, case %s): %s.", kindWords[c.Kind], c.By.Member, behalf, logDay(c.Opened), c.Index, short(c.Case), c.Words)
 	if c.Unclear {
 		in.say(4, "Records of it are withheld: it may stand otherwise.")
 	}
