@@ -24,7 +24,7 @@ func receipt(view *log.View, index uint64, checkpoint []byte) ([]byte, error) {
 // contents that the reader may not see.
 func proofFile(view *log.View, subjects []string, checkpoint []byte, bridges [][]byte, withhold func(*verify.FileHistory) error) (f *verify.File, err error) {
 	f = &verify.File{Subject: subjects[0], Seal: view.Seal.Bytes(), Bridges: bridges}
-	needed := map[string]bool{record.Governance: true}
+	var shown []*record.Record
 	for _, s := range subjects {
 		own, err := fileHistory(view, s, withhold)
 		if err != nil {
@@ -37,11 +37,11 @@ func proofFile(view *log.View, subjects []string, checkpoint []byte, bridges [][
 				if err != nil {
 					return nil, fmt.Errorf("record at log index %d: %w", e.Index, err)
 				}
-				needed[record.MemberSubject(r.Author)] = true
+				shown = append(shown, r)
 			}
 		}
 	}
-	for _, s := range sortedKeys(needed) {
+	for _, s := range verify.AuthorityHistories(shown) {
 		h, err := fileHistory(view, s, nil)
 		if err != nil {
 			return nil, err

@@ -67,12 +67,3 @@ func Sign(text string, signers ...certs.Signer) ([]byte, error) {
 	}
 	return note, nil
 }
-
-// TextAuthor returns the author of a record text that is not signed yet.
-func TextAuthor(text string) (string, error) {
-	r, err := openText(text)
-	if err != nil {
-		return "", err
-	}
-	return r.Author, nil
-}

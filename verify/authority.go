@@ -231,8 +231,8 @@ func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) er
 	classes := m.classes(k)
 	if k.Device != nil {
 		classes = []string{record.WriterDevice}
-		if v := k.Device.Vehicle; v != "" && !aboutVehicle(r, v) {
-			return fault.New("not_allowed", "subjects", "the key is bound to a device of vehicle "+v)
+		if err := k.bound(r); err != nil {
+			return err
 		}
 	}
 	writers := a.Governance.Rules.Write[r.Type]
@@ -247,6 +247,14 @@ func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) er
 	}
 	if y := r.Body.Get("model_year"); r.Type == "vehicle.created/1" && y.Int > int64(time.UnixMilli(at.Time).UTC().Year()+2) {
 		return fault.New("field", "body.model_year", fmt.Sprintf("%d lies more than two years ahead", y.Int))
+	}
+	return nil
+}
+
+// bound: a key that is bound to a device of a vehicle signs about that one only.
+func (k *Key) bound(r *record.Record) error {
+	if k.Device != nil && k.Device.Vehicle != "" && !aboutVehicle(r, k.Device.Vehicle) {
+		return fault.New("not_allowed", "subjects", "the key is bound to a device of vehicle "+k.Device.Vehicle)
 	}
 	return nil
 }
@@ -277,13 +285,26 @@ func mayWrite(writers, classes []string) bool {
 	return false
 }
 
-// signer finds the member's key that signed r and checks the signature.
+// signer finds the member's key that signed r, checks that it counts at a
+// place, and checks the signature.
 func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, sigOK SigCheck) (*Key, error) {
+	if m.Suspended != nil {
+		return nil, fault.New("suspended", "author", fmt.Sprintf("%s is suspended since log index %d (%s)", m.Name, m.Suspended.Index, m.Suspended.Reason))
+	}
+	k, err := m.signedWith(r, use, at, sigOK)
+	if err == nil && use == UseAdmin && !m.HasRole(k.Actor, record.RoleAdministrator) {
+		return nil, fault.New("not_administrator", "actor", fmt.Sprintf("%s of %s is no administrator at this point of the log", k.Actor, m.Name))
+	}
+	return k, err
+}
+
+// signedWith finds the member's key that signed r and checks what no later
+// record changes: that the key counted at a place, is bound to the record's
+// actor, and that the signature fits.
+func (m *Member) signedWith(r *record.Record, use string, at Place, sigOK SigCheck) (*Key, error) {
 	sig := r.Sigs[0]
 	k := m.key(certs.FormatID(sig.ID))
 	switch {
-	case m.Suspended != nil:
-		return nil, fault.New("suspended", "author", fmt.Sprintf("%s is suspended since log index %d (%s)", m.Name, m.Suspended.Index, m.Suspended.Reason))
 	case k == nil || k.Use != use:
 		return nil, fault.New("key_unknown", "", fmt.Sprintf("%s has no %s key %08x", m.Name, use, sig.ID))
 	case k.Index >= at.Index:
@@ -292,8 +313,6 @@ func (a *Authority) signer(m *Member, r *record.Record, use string, at Place, si
 		return nil, fault.New("key_revoked", "", fmt.Sprintf("key %s was revoked at index %d (%s)", k.ID, k.Revoked.Index, k.Revoked.Reason))
 	case k.Actor != r.Actor:
 		return nil, fault.New("actor", "actor", fmt.Sprintf("key %s is bound to actor %q, the record names %q", k.ID, k.Actor, r.Actor))
-	case use == UseAdmin && !m.HasRole(k.Actor, record.RoleAdministrator):
-		return nil, fault.New("not_administrator", "actor", fmt.Sprintf("%s of %s is no administrator at this point of the log", k.Actor, m.Name))
 	case !sigOK(k.Public, []byte(r.Text), sig.Bytes):
 		return nil, fault.New("signature", "", fmt.Sprintf("the signature by %s (key %s) does not fit the record", sig.Name, k.ID))
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -106,6 +107,17 @@ func (c *check) gap(from, to uint64) bool {
 	return slices.ContainsFunc(c.file.History(c.file.Subject).Entries, func(e FileEntry) bool {
 		return e.Note == nil && e.Index > from && e.Index < to
 	})
+}
+
+// leaveOpen says of the cases that withheld records may have moved on after
+// their newest shown one that how they stand is not known.
+func (c *check) leaveOpen() {
+	for _, s := range c.rep.casework.Cases(c.file.Subject) {
+		if !s.Closed() && c.gap(s.LastIndex, math.MaxUint64) {
+			s.Unclear = true
+			c.rep.casework.SetCase(c.file.Subject, s)
+		}
+	}
 }
 
 func inDoubt(doubts []string) string {

@@ -364,8 +364,9 @@ func prune(f *verify.File) {
 	shown := map[string]bool{}
 	for _, e := range f.History("vehicle/" + vinA).Entries {
 		if e.Note != nil {
-			author, _, _ := strings.Cut(strings.SplitAfter(string(e.Note), `"author":"`)[1], `"`)
-			shown["member/"+author] = true
+			for _, author := range writers(e.Note) {
+				shown["member/"+author] = true
+			}
 		}
 	}
 	f.Histories = slices.DeleteFunc(f.Histories, func(h verify.FileHistory) bool {

@@ -256,7 +256,7 @@ var historyCheats = []cheat{
 	{name: "governance missing", do: doctored(func(w *world, f *verify.File) { dropHistory(f, "governance") }),
 		code: "history_missing", says: "the file lacks the history of governance"},
 	{name: "an author's history missing", do: doctored(func(w *world, f *verify.File) { dropHistory(f, "member/"+inspector) }),
-		code: "history_missing", says: "member/" + inspector + ", who wrote some of its records"},
+		code: "history_missing", says: "member/" + inspector + ", who wrote some of what it shows"},
 	{name: "the history of one whose records are all withheld", do: doctored(func(w *world, f *verify.File) {
 		at(w, car(f), "inspection").Note = nil
 	}), opt: func(o *verify.Options) { o.AllowWithheld = true }, code: "history_extra", says: "the history of member/" + inspector},

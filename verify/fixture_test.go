@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"sort"
@@ -264,8 +265,9 @@ func (w *world) fileAt(subject string, n int, signers ...certs.Signer) *verify.F
 		if s, _, _ := strings.Cut(subject, "/"); s == "member" || s == "governance" {
 			break
 		}
-		author, _, _ := strings.Cut(strings.SplitAfter(string(e.note), `"author":"`)[1], `"`)
-		names["member/"+author] = true
+		for _, author := range writers(e.note) {
+			names["member/"+author] = true
+		}
 	}
 	f := &verify.File{Subject: subject, Seal: w.leaves[n-1], TLogProof: w.receipt(uint64(n-1), n, signers...)}
 	for s := range names {
@@ -273,6 +275,20 @@ func (w *world) fileAt(subject string, n int, signers ...certs.Signer) *verify.F
 	}
 	sort.Slice(f.Histories, func(i, j int) bool { return f.Histories[i].Subject < f.Histories[j].Subject })
 	return f
+}
+
+// writers are the author of a record and that of the one that it carries.
+func writers(note []byte) []string {
+	author, _, _ := strings.Cut(strings.SplitAfter(string(note), `"author":"`)[1], `"`)
+	if !strings.Contains(string(note), `"type":"record.reattributed/1"`) {
+		return []string{author}
+	}
+	text, _, _ := strings.Cut(strings.SplitAfter(string(note), `"note":"`)[1], `"`)
+	carried, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return append(writers(carried), author)
 }
 
 // file is the true proof file of a vehicle under the newest head.

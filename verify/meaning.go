@@ -2,6 +2,7 @@ package verify
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify/cases"
@@ -26,7 +27,7 @@ type Known struct {
 	Rules    *Rules         // in force at its last record
 	Cases    []cases.Status // as of AsOf
 	Effects  []cases.Effect // of decisions in force, in log order
-	Disputed []string       // leaf hashes, hex, of readings under a dispute that is open as of AsOf
+	Disputed []string       // leaf hashes, hex, of readings under a dispute that is open as of AsOf, or may be
 	AsOf     int64          // ms since 1970 UTC
 }
 
@@ -47,7 +48,7 @@ func Mean(k *Known) *Meaning {
 	}
 	m.markEffects(records)
 	for _, h := range k.Disputed {
-		m.mark(h, Mark{Code: MarkDisputed})
+		m.mark(h, Mark{Code: MarkDisputed, Unclear: k.unclear(h)})
 	}
 	for _, r := range m.Judgement.Readings {
 		switch {
@@ -58,6 +59,21 @@ func Mean(k *Known) *Meaning {
 		}
 	}
 	return m
+}
+
+// unclear reports whether of a disputed reading it is not known that the
+// dispute is still open.
+func (k *Known) unclear(reading string) bool {
+	unclear := false
+	for i := range k.Cases {
+		if c := &k.Cases[i]; slices.Contains(c.Readings, reading) {
+			if !c.Unclear {
+				return false
+			}
+			unclear = true
+		}
+	}
+	return unclear
 }
 
 func (m *Meaning) mark(hash string, marks ...Mark) {
@@ -71,6 +87,7 @@ func (c *check) meaning() error {
 	if !c.file.ownVehicle(c.file.Subject) {
 		return nil
 	}
+	c.leaveOpen()
 	// The quorum's time has whole seconds, and may be unknown.
 	asOf, book := max(c.rep.AsOf*1000, c.seal.Time), c.rep.Casework()
 	k := &Known{

@@ -32,6 +32,7 @@ type Mark struct {
 	By      string // leaf hash of the record that decided, hex
 	Index   uint64 // its log index
 	Author  string // its author; "" when it is withheld
+	Unclear bool   // disputed: withheld records may have ended the dispute
 	Reason  string // excluded: not_actual, duplicate or wrong_vehicle
 
 	Entered   *judge.Value // corrected: as it stands in the record

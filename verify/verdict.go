@@ -167,12 +167,15 @@ func (c *check) judge(res *Result, s *shown) {
 	if len(s.doubts) > 0 && s.err == nil {
 		res.Reason = strings.TrimPrefix(res.Reason+"; "+inDoubt(s.doubts), "; ")
 	}
+	if s.carried != nil && s.err == nil {
+		res.Reason = strings.TrimPrefix(res.Reason+"; "+inCarried(s.carried, c.auth.Key(s.carried.rec)), "; ")
+	}
 }
 
 // revokedKey says what a later revocation means for a record that came into
 // the log at a time (ms) when the key still counted.
 func revokedKey(k *Key, rev *Revocation, at int64) (Verdict, string) {
-	reason := fmt.Sprintf("key %s revoked after log index %d; reported by %s on %s", k.ID, rev.Index, rev.By, FormatLogTime(rev.Time))
+	reason := k.ended()
 	switch rev.Reason {
 	case "retired":
 		return KeyLaterRetired, reason
@@ -184,8 +187,15 @@ func revokedKey(k *Key, rev *Revocation, at int64) (Verdict, string) {
 	if at >= since.UnixMilli() {
 		side = "after"
 	}
-	if rev.Via != "" {
-		reason += fmt.Sprintf("; it was registered with the compromised key %s", rev.Via)
-	}
 	return LaterCompromised, reason + fmt.Sprintf("; compromised since %s: this record came into the log %s that", rev.Since, side)
+}
+
+// ended says how a key was revoked.
+func (k *Key) ended() string {
+	rev := k.Revoked
+	s := fmt.Sprintf("key %s revoked after log index %d; reported by %s on %s", k.ID, rev.Index, rev.By, FormatLogTime(rev.Time))
+	if rev.Via != "" {
+		s += "; it was registered with the compromised key " + rev.Via
+	}
+	return s
 }

@@ -78,6 +78,7 @@ type shown struct {
 	rec     *record.Record
 	err     error    // verdict of the authority
 	doubts  []string // what could not be checked of its case
+	carried *carried // nil unless it carries a reading that the file shows nowhere else
 }
 
 // Verify checks a proof file by the steps of docs/format.md, section 9. The
@@ -171,14 +172,18 @@ func (c *check) records() error {
 	return nil
 }
 
-// belonging: the file has the history of every member who wrote one of the
-// shown records, and none that does not belong into it.
+// belonging: the file has the histories that its shown records need, and none
+// that does not belong into it.
 func (c *check) belonging() error {
-	needed := map[string]bool{c.file.Subject: true, record.Governance: true}
+	var own []*record.Record
 	for _, s := range c.all {
 		if !isAuthority(s.subject) {
-			needed[record.MemberSubject(s.rec.Author)] = true
+			own = append(own, s.rec)
 		}
+	}
+	needed := map[string]bool{c.file.Subject: true}
+	for _, s := range AuthorityHistories(own) {
+		needed[s] = true
 	}
 	for _, h := range c.file.Histories {
 		if !needed[h.Subject] && !c.file.ownVehicle(h.Subject) {
@@ -192,7 +197,7 @@ func (c *check) belonging() error {
 	}
 	if len(missing) > 0 {
 		sort.Strings(missing)
-		return fault.New("history_missing", "histories", "the file lacks the history of "+missing[0]+", who wrote some of its records")
+		return fault.New("history_missing", "histories", "the file lacks the history of "+missing[0]+", who wrote some of what it shows")
 	}
 	return nil
 }
@@ -290,6 +295,9 @@ func (c *check) authority() error {
 			c.auth.Apply(s.rec, at)
 			if s.err = c.references(s); s.err == nil {
 				s.err = c.caseStep(s, at)
+			}
+			if s.err == nil {
+				s.err = c.carries(s, at)
 			}
 		} else if isAuthority(s.subject) {
 			return fault.New("authority", fmt.Sprintf("%s, log index %d", s.subject, i), "this record could not stand in the log").Because(s.err)

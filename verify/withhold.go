@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/milepost-log/milepost/certs/fault"
@@ -35,21 +36,18 @@ func (f *File) Withhold(selectors ...string) (int, error) {
 			return 0, notHere(s)
 		}
 	}
-	needed := map[string]bool{f.Subject: true, record.Governance: true}
+	var shown []*record.Record
 	for _, n := range notes {
 		if gone[n.entry] {
 			n.entry.Note = nil
 		} else {
-			needed[record.MemberSubject(n.rec.Author)] = true
+			shown = append(shown, n.rec)
 		}
 	}
-	var kept []FileHistory
-	for _, h := range f.Histories {
-		if needed[h.Subject] || !isAuthority(h.Subject) {
-			kept = append(kept, h)
-		}
-	}
-	f.Histories = kept
+	needed := AuthorityHistories(shown)
+	f.Histories = slices.DeleteFunc(f.Histories, func(h FileHistory) bool {
+		return isAuthority(h.Subject) && h.Subject != f.Subject && !slices.Contains(needed, h.Subject)
+	})
 	return len(gone), nil
 }
 

@@ -21,7 +21,7 @@ func recordCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			recordNewCommand(keyFlag),
 			{
-				Name: "sign", Usage: "sign a draft", ArgsUsage: "DRAFT", Flags: []cli.Flag{configFlag, dirFlag, asFlag, keyFlag, outFlag},
+				Name: "sign", Usage: "sign a draft with the key of its author or, if it names one, of its actor", ArgsUsage: "DRAFT", Flags: []cli.Flag{configFlag, dirFlag, asFlag, keyFlag, outFlag},
 				Action: signRecord,
 			},
 			{
@@ -54,7 +54,7 @@ func signRecord(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := readCapped(args[0], record.MaxBytes)
+	draft, err := readDraft(args[0])
 	if err != nil {
 		return err
 	}
@@ -62,15 +62,11 @@ func signRecord(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	author, err := record.TextAuthor(string(text))
-	if err != nil {
-		return fault.New(fault.Code(err), args[0], err.Error()).WithHint("a draft comes from `milepost record new`")
-	}
-	s, err := signer(c, cl, author)
+	s, err := signerOf(c, cl, draft.Author, draft.Actor)
 	if err != nil {
 		return err
 	}
-	note, err := record.Sign(string(text), s)
+	note, err := record.Sign(draft.Text, s)
 	if err != nil {
 		return err
 	}
@@ -197,6 +193,16 @@ func showRecord(c *cli.Context) error {
 	fmt.Fprintf(out, "belongs to %s\n", strings.Join(r.Subjects, ", "))
 	fmt.Fprintf(out, "happened   %s (to the %s)\n", record.FormatTime(r.EventTime), r.Precision)
 	fmt.Fprintf(out, "signed     %s by %s, key %08x; the signature is checked by a node, and by verify\n", record.FormatTime(r.Captured), r.Author, r.Sigs[0].ID)
+	if r.Actor != "" {
+		fmt.Fprintf(out, "actor      %s, whom the key is bound to\n", r.Actor)
+	}
+	for _, a := range r.Attachments() {
+		how := "SHA-256"
+		if a.Salted {
+			how = "salted commitment"
+		}
+		fmt.Fprintf(out, "attached   %s: %d bytes, %s, %s %s\n", a.Kind, a.Bytes, a.MediaType, how, a.Digest)
+	}
 	fmt.Fprintf(out, "id         %s\nleaf hash  %x\nlog        %s\n", r.ID, r.Hash, r.Origin)
 	fmt.Fprintf(out, "body       %s\n", r.Body.Bytes())
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,6 +86,23 @@ func (n *newDraft) fillCase(c *cli.Context, h *vehicleHistory, k *cases.Status) 
 		n.draft.Body = n.draft.Body.With("prev", jcs.Text(k.Last))
 		fmt.Fprintf(out, "  filled in: prev=%s%s\n", k.Last, h.nameEntry(k.Last))
 	}
+	return n.fillNote(c, h, k)
+}
+
+// fillNote has a record.reattributed carry the reading that its case is
+// about, unless a note is given.
+func (n *newDraft) fillNote(c *cli.Context, h *vehicleHistory, k *cases.Status) error {
+	if n.def.Name != "record.reattributed/1" || n.draft.Body.Has("note") || len(k.Targets) == 0 {
+		return nil
+	}
+	target := k.Targets[0]
+	i := slices.IndexFunc(h.results, func(r verify.Result) bool { return r.Record != nil && verify.Hex(r.Record.Hash) == target })
+	if i < 0 {
+		return fault.New("no_record", "--case", "the node does not show the reading that the case is about, "+target).WithHint("give its note as note=BASE64")
+	}
+	r := h.results[i].Record
+	n.draft.Body = n.draft.Body.With("note", jcs.Text(base64.StdEncoding.EncodeToString(r.Note)))
+	fmt.Fprintf(c.App.ErrWriter, "  filled in: note, that of the reading %s by %s\n", target[:12], r.Author)
 	return nil
 }
 

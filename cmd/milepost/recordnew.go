@@ -27,7 +27,8 @@ func recordNewCommand(keyFlag cli.Flag) *cli.Command {
 			"  lines='[{\"pay\":\"customer\",\"work_type\":\"oil\"}]'\n" +
 			"At a terminal, what is missing or wrong is asked for. `milepost record types TYPE` tells the fields of a type,\n" +
 			"`milepost record example TYPE` prints a body to begin from.\n" +
-			"In a case, --case fills in case and prev from a node's answer (`milepost case list VIN` shows the cases):\n" +
+			"In a case, --case fills in case and prev from a node's answer (`milepost case list VIN` shows the cases), and the\n" +
+			"note of a record.reattributed:\n" +
 			"  milepost record new dispute.answered --vehicle VIN --case 3fa91c2b position=denies --attach answer=letter.pdf --submit\n" +
 			"A hash of an earlier record of the vehicle may be given as its first 8 digits or more.\n" +
 			"With --submit nothing is left behind of a record that is refused. If the outcome stays unknown, the signed\n" +

@@ -52,20 +52,30 @@ func readyToSend(c *cli.Context, cl *node.Cluster, author string) (*sending, err
 	if c.String("o") == "-" {
 		return nil, fault.New("usage", "-o", "with --submit standard output tells what became of the record").WithHint("name a file to keep the signed record in")
 	}
+	s, err := signerOf(c, cl, author, c.String("actor"))
+	if err != nil {
+		return nil, err
+	}
+	out := &sending{signer: s}
+	out.session, err = dial(c, true)
+	return out, err
+}
+
+// signerOf reads the record key of a member or, unless actor is "", of the
+// person or device of it that the key is bound to. --key names another file.
+func signerOf(c *cli.Context, cl *node.Cluster, author, actor string) (certs.Signer, error) {
 	holder, how := author, "name the record key with --key FILE"
-	if actor := c.String("actor"); actor != "" {
+	if actor != "" {
 		holder, how = author+"/"+actor, "name the key of "+actor+" with --key FILE; `milepost key add --actor "+actor+"` makes and registers one"
 	}
-	out := new(sending)
-	var err error
-	if out.signer, err = signer(c, cl, holder); err != nil {
+	s, err := signer(c, cl, holder)
+	if err != nil {
 		if hint := fault.Hint(err); hint != "" {
 			how = hint
 		}
 		return nil, fault.New(fault.Code(err), "", err.Error()).WithHint(how)
 	}
-	out.session, err = dial(c, true)
-	return out, err
+	return s, nil
 }
 
 // send signs and submits a record and says what became of it. The signed

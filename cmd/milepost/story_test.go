@@ -7,8 +7,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/milepost-log/milepost/certs/keyfile"
-	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/node/embed"
 )
 
@@ -51,13 +49,7 @@ func writeRecord(ts *testscript.TestScript, neg bool, args []string) {
 		attach = append(attach, []string{"attach", "add", name + ".draft", file, "--kind", kind})
 		args = args[1:]
 	}
-	member, actor := flagValue(args, "--as", ts.Getenv("MILEPOST_AS")), flagValue(args, "--actor", "")
-	sign := []string{"record", "sign", name + ".draft", "-o", name + ".record"}
-	if actor != "" {
-		cl, err := node.LoadCluster(ts.Getenv("MILEPOST_CONFIG"))
-		ts.Check(err)
-		sign = append(sign, "--key", cl.KeyPath(member+"/"+actor, keyfile.UseRecord))
-	}
+	member, sign := flagValue(args, "--as", ts.Getenv("MILEPOST_AS")), []string{"record", "sign", name + ".draft", "-o", name + ".record"}
 	steps := [][]string{append([]string{"record", "new", "-o", name + ".draft"}, args...)}
 	steps = append(append(steps, attach...), sign, []string{"record", "submit", name + ".record", "--as", member})
 	for _, step := range steps {

@@ -80,7 +80,8 @@ func (m *move) follow() error {
 				return m.unseen()
 			}
 		}
-		return fault.New("case_unknown", "body.case", id+" opened no case of this vehicle")
+		return fault.New("case_unknown", "body.case", id+" opened no case of this vehicle").
+			WithHint("take the id from milepost case list VIN: it is the leaf hash of the record that opened the case, and the record names the case's vehicle")
 	}
 	if m.def = Lookup(m.c.Kind); m.r.Def.Case != Any && m.r.Def.Case != m.c.Kind {
 		return fault.New("case_state", "type", fmt.Sprintf("the case is a %s, to which no %s belongs", m.c.Kind, m.r.Type))
@@ -167,7 +168,7 @@ func (m *move) unseen() error {
 		}
 	}
 	if !m.is("maker:support|ARB:arbitrator") {
-		return m.refuseAuthor(&Step{On: m.r.Type}, "it is for: maker:support, ARB:arbitrator")
+		return m.refuseAuthor(&Step{On: m.r.Type}, "it is for: "+partyWords["maker:support"]+", or "+partyWords["ARB:arbitrator"])
 	}
 	there, err := m.arrive()
 	if err == nil && there != nil {

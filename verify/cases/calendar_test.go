@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"slices"
 	"testing"
 	"time"
 	_ "time/tzdata" // to hold the table of zones against
@@ -120,6 +121,91 @@ func TestFinalByTime(t *testing.T) {
 	for asOf, want := range map[int64]string{end: "decided", end + 1: "final"} {
 		if s := Statuses(g.store, car, asOf)[0]; s.State != want || s.Open == (want == "final") {
 			t.Errorf("at %s: %+v", logTime(asOf), s)
+		}
+	}
+}
+
+// What ends a deadline is not always what it waited for: an answer that was
+// passed over, and a decision of a case that was withdrawn, never came.
+func TestNeverCame(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		play func(g *stage) string
+		came map[string]bool // by clock that ended
+		says string
+	}{
+		"answered late": {func(g *stage) string {
+			id := opened(g)
+			g.wait(20 * day)
+			g.does("dealer.example", "dispute.answered/1", g.step(id, "position", "denies"), more{attach: papers})
+			return id
+		}, map[string]bool{"answer": true}, ""},
+		"decided without an answer": {func(g *stage) string {
+			id := opened(g)
+			g.wait(20 * day)
+			g.does("arbiter.example:ada", "dispute.decided/1", g.ruling(id, found(g.target(id), "actual", 0)), more{attach: papers})
+			return id
+		}, map[string]bool{"answer": false, "decide": true}, "went on without it"},
+		"a dispute withdrawn": {func(g *stage) string {
+			id := opened(g)
+			g.wait(20 * day)
+			g.does("fleet.example", "case.withdrawn/1", g.step(id), more{})
+			return id
+		}, map[string]bool{"answer": false, "decide": false}, "was withdrawn without it"},
+		"a correction withdrawn": {func(g *stage) string {
+			id := requested(g)
+			g.wait(20 * day)
+			g.does("garage.example", "case.withdrawn/1", g.step(id), more{})
+			return id
+		}, map[string]bool{"decide": false}, "was withdrawn without it"},
+	} {
+		g := newStage(t)
+		c.play(g)
+		end := g.now.UnixMilli()
+		s := Statuses(g.store, car, end+1000*int64(day/time.Millisecond))[0]
+		ended := 0
+		for _, k := range s.Clocks {
+			came, listed := c.came[k.Name]
+			if !listed {
+				continue
+			}
+			ended++
+			if came != (k.Met == end) || came == (k.Ended == end) || k.Met+k.Ended != end {
+				t.Errorf("%s: %+v", name, k)
+			}
+			// As late as it was when the case went on, and no later.
+			if late := end > k.Target; late != (k.Overdue != 0) || k.Breached != (end > k.Breach) {
+				t.Errorf("%s: %+v", name, k)
+			}
+		}
+		if ended != len(c.came) || c.says != "" && s.Without() != c.says {
+			t.Errorf("%s: %d clocks ended; it %s", name, ended, s.Without())
+		}
+	}
+}
+
+// Of a case that withheld records may have moved on nothing is claimed that
+// rests on their absence; what a record has closed stays closed.
+func TestUnclearClaimsNothing(t *testing.T) {
+	t.Parallel()
+	for _, sc := range scenes {
+		g := newStage(t)
+		id := sc.play(g)
+		c := g.store.Case(car, id)
+		c.Unclear = true
+		g.store.SetCase(car, c)
+		all := Statuses(g.store, car, g.now.Add(1000*day).UnixMilli())
+		s := all[slices.IndexFunc(all, func(s Status) bool { return s.Case == id })]
+		if s.State != c.State || s.Open == c.Closed() || (s.Words == notKnown) == c.Closed() {
+			t.Errorf("%s %s: %s, %q, open: %v", sc.kind, sc.state, s.State, s.Words, s.Open)
+		}
+		if !c.Closed() && s.Lost != 0 {
+			t.Errorf("%s %s is counted as lost", sc.kind, sc.state)
+		}
+		for _, k := range s.Clocks {
+			if k.Met != 0 || k.Ended != 0 || k.Overdue != 0 || k.Breached || k.Over || k.Target == 0 {
+				t.Errorf("%s %s: %+v", sc.kind, sc.state, k)
+			}
 		}
 	}
 }

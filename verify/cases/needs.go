@@ -56,11 +56,12 @@ func (m *move) needAttachment(kind string) error {
 	if m.attached(kind) > 0 {
 		return nil
 	}
-	what := "an attachment of kind " + kind + " is missing"
 	if kind == "" {
-		kind, what = "attachment", "an attachment is missing"
+		return missing("attachment", "attachments", "an attachment is missing").
+			WithHint("attach what shows it, of whatever kind: milepost record new --attach invoice=FILE, or photo=FILE")
 	}
-	return missing(kind, "attachments", what).WithHint("attach the document by its digest")
+	return missing(kind, "attachments", "an attachment of kind "+kind+" is missing").
+		WithHint("attach the document: milepost record new --attach " + kind + "=FILE")
 }
 
 // targets finds what a case is opened about. That the records are there and

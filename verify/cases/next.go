@@ -56,7 +56,7 @@ func (s *Status) possible(def *Case, st *Step) *Possible {
 				p.Until = t.Target
 			}
 		case "overdue":
-			if t := s.clock(arg); t != nil && t.Met == 0 {
+			if t := s.clock(arg); t != nil && t.Met == 0 && !s.Unclear {
 				p.From = t.Target + 1
 			}
 		case "same_vehicle":
@@ -79,16 +79,22 @@ func (s *Status) possible(def *Case, st *Step) *Possible {
 			p.Needs = append(p.Needs, plainNeed(name, arg))
 		}
 	}
-	p.Who = s.parties(st.Who, authors)
+	p.Who, p.Not = s.who(st, authors)
+	return p
+}
+
+// who says by whom a step may come, and names those that may not although
+// they are.
+func (s *Status) who(st *Step, authors []string) (words string, not []string) {
+	words = s.parties(st.Who, authors)
 	if st.Else != "" {
-		p.Who += "; where that is a party to the case, or nobody stands for the maker: " + s.parties(st.Else, authors)
+		words += "; where that is a party to the case, or nobody stands for the maker: " + s.parties(st.Else, authors)
 	}
 	for party := range strings.SplitSeq(st.Not, "|") {
-		p.Not = append(p.Not, s.excluded(party)...)
+		not = append(not, s.excluded(party)...)
 	}
-	slices.Sort(p.Not)
-	p.Not = slices.Compact(p.Not)
-	return p
+	slices.Sort(not)
+	return words, slices.Compact(not)
 }
 
 func (s *Status) answered(member string) bool {

@@ -150,3 +150,45 @@ func TestNextInWords(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is refused learns in words, and by name, for whom the step is; and
+// where something is missing, what to do.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	const decides = "it is for: the maker's support; where that is a party to the case, or nobody stands for the maker: " +
+		"an arbitrator of any arbitration body; but not dealer.example or garage.example"
+	for _, c := range []struct {
+		code, who, typ string
+		body           func(g *stage) jcs.Value
+		hint           string
+	}{
+		{"case_author", "maker.example:bob", "correction.decided/1", func(g *stage) jcs.Value { return g.decision(requested(g), "rejected", 0) }, decides},
+		{"case_author", "umpire.example:ute", "correction.decided/1", func(g *stage) jcs.Value { return g.decision(requestedByMaker(g), "rejected", 0) }, ""},
+		{"case_author", "maker.example:ann", "correction.decided/1", func(g *stage) jcs.Value { return g.decision(requestedByMaker(g), "rejected", 0) },
+			"nobody decides in a case of its own; it is for: the maker's support"},
+		{"case_author", "fleet.example", "dispute.answered/1", func(g *stage) jcs.Value { return g.step(opened(g), "position", "denies") },
+			"it is for: dealer.example (wrote what it is about)"},
+		{"case_author", "fleet.example", "correction.requested/1", func(g *stage) jcs.Value { return request(g.reads("dealer.example", 48_210), "", 50_000) },
+			"it is for: dealer.example (wrote what it is about), any dealer, any inspection body"},
+		{"case_needs", "garage.example", "correction.requested/1", func(g *stage) jcs.Value { return request(g.reads("dealer.example", 48_210), "", 50_000) },
+			"--attach invoice=FILE"},
+		{"case_needs", "fleet.example", "dispute.opened/1", func(g *stage) jcs.Value { return complaint("arbiter.example", g.reads("dealer.example", 48_210)) },
+			"--attach claim=FILE"},
+		{"case_unknown", "garage.example", "case.evidence/1", func(g *stage) jcs.Value { return g.step(strings.Repeat("7", 64)) }, "milepost case list VIN"},
+	} {
+		g := newStage(t)
+		var m more
+		if c.code == "case_author" || c.code == "case_unknown" {
+			m.attach = papers
+		}
+		body := c.body(g)
+		if c.hint == "" { // the one who may, to show that the others' refusal is about who they are
+			g.does(c.who, c.typ, body, m)
+			continue
+		}
+		err := g.refused(c.code, c.who, c.typ, body, m)
+		if hint := fault.Hint(err); !strings.Contains(hint, c.hint) || strings.Contains(hint, "'s member") || strings.Contains(hint, ":support") {
+			t.Errorf("%s by %s: the hint is %q", c.typ, c.who, hint)
+		}
+	}
+}

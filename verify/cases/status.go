@@ -7,12 +7,14 @@ import (
 
 // Status tells how a case stands at a time.
 type Status struct {
-	Case    string `json:"case"` // id, hex
-	Kind    string `json:"kind"`
-	State   string `json:"state"` // as in the table of the kind
-	Words   string `json:"words"` // the same for a person
-	Open    bool   `json:"open"`  // something may still come of it
-	Unclear bool   `json:"unclear,omitempty"`
+	Case  string `json:"case"` // id, hex
+	Kind  string `json:"kind"`
+	State string `json:"state"` // as in the table of the kind; if Unclear, as its newest shown record left it
+	Words string `json:"words"` // the same for a person
+	Open  bool   `json:"open"`  // something may still come of it
+	// Unclear says that withheld records may belong to it: unless a record has
+	// closed it, how it stands is not known, nor is what became of its clocks.
+	Unclear bool `json:"unclear,omitempty"`
 
 	Subject    string        `json:"subject"`
 	Index      uint64        `json:"index"`  // log index of the record that opened it
@@ -31,6 +33,9 @@ type Status struct {
 	// Lost counts the opener's disputes about this vehicle, this one too, that
 	// it withdrew or in which nothing was found to be otherwise than recorded.
 	Lost int `json:"lost,omitempty"`
+	// Readings are those that a dispute in which no decision counts yet is
+	// about: leaf hashes, hex.
+	Readings []string `json:"-"`
 }
 
 // ClockStatus tells how a deadline or a window stands at a time. All times
@@ -42,6 +47,7 @@ type ClockStatus struct {
 	Target int64  `json:"target"`           // last ms in time
 	Breach int64  `json:"breach,omitempty"` // last ms before the breach; of deadlines
 	Met    int64  `json:"met,omitempty"`    // when what it waited for came
+	Ended  int64  `json:"ended,omitempty"`  // when the case went on, or was withdrawn, without it: it never came
 	// Overdue is since when what it waits for was, or is, late.
 	Overdue  int64 `json:"overdue,omitempty"`
 	Breached bool  `json:"breached,omitempty"`
@@ -60,35 +66,57 @@ func Statuses(b Book, vehicle string, asOf int64) []Status {
 		}
 	}
 	for _, c := range inOrder(b, vehicle) {
-		def := Lookup(c.Kind)
-		s := Status{
-			Case: c.ID, Kind: c.Kind, State: c.StateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
-			By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
-			Last: c.Last,
-		}
-		s.Words, s.Open = def.States[s.State], !def.closed(s.State)
+		s := c.status(asOf)
 		if c.Kind == dispute.Name {
 			s.Lost = lost[c.Opener.Member]
-		}
-		for _, t := range c.Targets {
-			s.Targets = append(s.Targets, t.Hash)
-			if name := t.Author.Member; name != "" && !slices.Contains(s.Authors, name) {
-				s.Authors = append(s.Authors, name)
-			}
-		}
-		for _, t := range c.Clocks {
-			s.Clocks = append(s.Clocks, t.at(asOf))
 		}
 		all = append(all, s)
 	}
 	return all
 }
 
-func (t *ClockTime) at(asOf int64) ClockStatus {
-	s := ClockStatus{Name: t.Name, Window: t.Window, Set: t.Set, Target: t.Target, Breach: t.Breach, Met: t.Met, Rules: t.Rules}
+// notKnown is said of a case that withheld records may have moved on.
+const notKnown = "how it stands is not known"
+
+func (c *State) status(asOf int64) Status {
+	def := Lookup(c.Kind)
+	s := Status{
+		Case: c.ID, Kind: c.Kind, State: c.StateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
+		By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
+		Last: c.Last,
+	}
+	s.Words, s.Open = def.States[s.State], !def.closed(s.State)
+	if s.Unclear && s.Open {
+		s.Words = notKnown
+	}
+	if c.disputes(asOf) {
+		s.Readings = c.readings()
+	}
+	for _, t := range c.Targets {
+		s.Targets = append(s.Targets, t.Hash)
+		if name := t.Author.Member; name != "" && !slices.Contains(s.Authors, name) {
+			s.Authors = append(s.Authors, name)
+		}
+	}
+	for i := range c.Clocks {
+		s.Clocks = append(s.Clocks, c.clockAt(&c.Clocks[i], asOf))
+	}
+	return s
+}
+
+func (c *State) clockAt(t *ClockTime, asOf int64) ClockStatus {
+	s := ClockStatus{Name: t.Name, Window: t.Window, Set: t.Set, Target: t.Target, Breach: t.Breach, Rules: t.Rules}
+	if c.Unclear {
+		return s // what it waited for may have come, and may be withheld
+	}
 	end := asOf
 	if t.Met != 0 {
 		end = t.Met
+		if c.came(t) {
+			s.Met = t.Met
+		} else {
+			s.Ended = t.Met
+		}
 	}
 	switch {
 	case t.Window:
@@ -99,14 +127,35 @@ func (t *ClockTime) at(asOf int64) ClockStatus {
 	return s
 }
 
+// came reports whether what ended a clock is what it waited for: an answer
+// may be passed over, and a case may be withdrawn.
+func (c *State) came(t *ClockTime) bool {
+	if t.Name == "answer" {
+		return len(c.Answered) > 0
+	}
+	return c.State != "withdrawn"
+}
+
+// Without says what a case did when what a deadline waited for never came.
+func (s *Status) Without() string {
+	if s.State == "withdrawn" {
+		return "was withdrawn without it"
+	}
+	return "went on without it"
+}
+
 // StateAt is the state of a case at a time (ms): a decision that nobody has
-// appealed in time is final without a record that says so.
+// appealed in time is final without a record that says so, unless the appeal
+// may be withheld.
 func (c *State) StateAt(asOf int64) string {
-	if t := c.clock("appeal"); c.State == "decided" && t != nil && asOf > t.Target {
+	if t := c.clock("appeal"); c.State == "decided" && !c.Unclear && t != nil && asOf > t.Target {
 		return "final"
 	}
 	return c.State
 }
+
+// Closed reports whether a record has closed a case: none comes after it.
+func (c *State) Closed() bool { return Lookup(c.Kind).closed(c.State) }
 
 // lost reports whether a dispute came to nothing.
 func (c *State) lost() bool {
@@ -117,7 +166,7 @@ func (c *State) lost() bool {
 		return true
 	}
 	d := c.inForce()
-	if d == nil || c.State == "appealed" {
+	if d == nil || c.State == "appealed" || c.Unclear && !c.Closed() {
 		return false
 	}
 	for _, finding := range d.Finding {
@@ -139,21 +188,30 @@ func (c *State) inForce() *Decision {
 }
 
 // Disputed lists the readings under a dispute that is open at a time (ms)
-// not before the newest record: leaf hashes, hex, sorted.
+// not before the newest record, or may be: leaf hashes, hex, sorted.
 func Disputed(b Book, vehicle string, asOf int64) []string {
 	var all []string
 	for _, c := range b.Cases(vehicle) {
-		switch c.StateAt(asOf) {
-		case "opened", "answered", "appealed":
-			for _, t := range c.Targets {
-				if t.Reading != "" {
-					all = append(all, t.Reading)
-				}
-			}
+		if c.disputes(asOf) {
+			all = append(all, c.readings()...)
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+func (c *State) disputes(asOf int64) bool {
+	return slices.Contains([]string{"opened", "answered", "appealed"}, c.StateAt(asOf))
+}
+
+func (c *State) readings() []string {
+	var all []string
+	for _, t := range c.Targets {
+		if t.Reading != "" {
+			all = append(all, t.Reading)
+		}
+	}
+	return all
 }
 
 // Effects lists what the decisions in force make of a vehicle's readings, in

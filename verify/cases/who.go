@@ -65,10 +65,10 @@ func (m *move) who(st *Step) error {
 		allowed = true
 	}
 	if !allowed {
-		return m.refuseAuthor(st, "it is for: "+words(st.Who)+orWords(st.Else))
+		return m.refuseAuthor(st, m.itIsFor(st))
 	}
 	if m.is(st.Not) {
-		return m.refuseAuthor(st, "nobody decides in a case of its own: not "+words(st.Not))
+		return m.refuseAuthor(st, "nobody decides in a case of its own; "+m.itIsFor(st))
 	}
 	if hidden && among(st.Not, "author's member") {
 		m.f.doubt("who wrote the record that its case is about is withheld")
@@ -99,11 +99,12 @@ func (m *move) refuseAuthor(st *Step, hint string) error {
 	return fault.New("case_author", "author", who+" may not bring "+st.On+" into this "+m.def.Name).WithHint(hint)
 }
 
-func words(parties string) string { return strings.ReplaceAll(parties, "|", ", ") }
-
-func orWords(party string) string {
-	if party == "" {
-		return ""
+// itIsFor says in words whom a step is for.
+func (m *move) itIsFor(st *Step) string {
+	s := m.c.status(m.f.Time)
+	who, not := s.who(st, s.Authors)
+	if len(not) > 0 {
+		who += "; but not " + strings.Join(not, " or ")
 	}
-	return ", or " + party + " where the maker is party to the case or is no member"
+	return "it is for: " + who
 }

@@ -111,7 +111,7 @@ func TestRepairs(t *testing.T) {
 		"swapped in front":           {row{value: 560_500}, []string{"56,000 km (a digit too many was entered)", "56,500 km (a digit too many was entered)", "50,500 km (a digit too many was entered)"}},
 		"swapped, and falls":         {row{value: 15_900}, []string{"51,900 km (two neighbouring digits were swapped)", "55,900 km (a digit was mistyped)"}},
 		"miles taken for kilometres": {row{value: 34_000}, []string{"34,000 mi (kilometres and miles were mixed up)", "54,000 km (a digit was mistyped)"}},
-		"a digit missing at the end": {row{value: 5_500}, []string{"55,002 km (a digit was left out)", "55,200 km (a digit was left out)", "55,400 km (a digit was left out)"}},
+		"a digit missing at the end": {row{value: 5_500}, []string{"55,000 km (a digit was left out)", "55,200 km (a digit was left out)", "55,400 km (a digit was left out)"}},
 		"nothing fits":               {row{value: 9}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,6 +125,43 @@ func TestRepairs(t *testing.T) {
 						t.Errorf("a repair of another reading: %+v", s)
 					}
 					got = append(got, s.Text())
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Where two series are as heavy, a repair of the one must not stand against
+// the other: it would leave the break as it is.
+func TestRepairsOfTwoSides(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rows []row
+		of   int
+		want []string
+	}{
+		"the later one is low":           {series(20_150, 3_490, 38_000), 1, []string{"34,900 km (a digit was left out)", "30,490 km (a digit was left out)", "31,490 km (a digit was left out)"}},
+		"the earlier one is high":        {series(20_150, 3_490, 38_000), 0, []string{"2,150 km (a digit too many was entered)", "2,015 km (a digit too many was entered)"}},
+		"kept ones on either side":       {series(3_000, 20_150, 3_490, 38_000), 1, nil},
+		"the same, of the low one":       {series(3_000, 20_150, 3_490, 38_000), 2, []string{"34,900 km (a digit was left out)", "30,490 km (a digit was left out)", "31,490 km (a digit was left out)"}},
+		"too far in a day":               {[]row{{day: 9, value: 19_000}, {day: 9, value: 91_000}}, 1, []string{"19,000 km (two neighbouring digits were swapped)", "21,000 km (a digit was mistyped)"}},
+		"a kept one stands between them": {series(60_000, 59_960, 59_920, 59_880, 70_000), 3, []string{"69,880 km (a digit was mistyped)", "59,980 km (a digit was mistyped)"}},
+		"each against each":              {series(30_000, 20_000, 10_000), 1, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, b := range judged(t, rows(c.rows...)).Breaks {
+				if b.Kind != Tied {
+					t.Errorf("the break is %s", b.Kind)
+				}
+				for _, s := range b.Suggestions {
+					if s.Record == hashOf(c.of) {
+						got = append(got, s.Text())
+					}
 				}
 			}
 			if !slices.Equal(got, c.want) {

@@ -27,20 +27,26 @@ type Suggestion struct {
 // maxSuggestions a reading: more would be no help.
 const maxSuggestions = 3
 
+// appended is the rank of a digit too many, and of one missing at the end.
+const appended = 3
+
 type candidate struct {
 	kind    string
 	number  int // rank of the kind
 	value   int64
 	unit    string
 	x       int64
+	odd     bool  // appends a digit that is no 0
 	outside bool  // leans on the slack of a neighbour
 	off     int64 // mm from the straight line between the neighbours
 }
 
 // repairs lists what part[k] may have been meant to say: the values one slip
-// away that no neighbour contradicts, best first.
+// away that no neighbour contradicts, best first. Of the digits that may have
+// been left off at the end a 0 is likeliest: people round, and which digit it
+// was nobody can tell.
 func (q *inquiry) repairs(part []*point, k int) []Suggestion {
-	n := neighboursOf(part, k)
+	n := q.neighboursOf(part, k)
 	var fits []candidate
 	for _, c := range slips(part[k].Entered) {
 		if q.fit(part[k], n, &c) {
@@ -48,13 +54,8 @@ func (q *inquiry) repairs(part []*point, k int) []Suggestion {
 		}
 	}
 	slices.SortFunc(fits, func(a, b candidate) int {
-		switch {
-		case a.outside && !b.outside:
-			return 1
-		case b.outside && !a.outside:
-			return -1
-		}
-		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.off, b.off), cmp.Compare(a.value, b.value), cmp.Compare(a.kind, b.kind))
+		return cmp.Or(last(a.outside, b.outside), cmp.Compare(a.number, b.number), last(a.odd, b.odd),
+			cmp.Compare(a.off, b.off), cmp.Compare(a.value, b.value), cmp.Compare(a.kind, b.kind))
 	})
 	var best []candidate
 	tol := q.p.tol(part[k].Effective.Unit)
@@ -73,31 +74,57 @@ func (q *inquiry) repairs(part []*point, k int) []Suggestion {
 	return out
 }
 
-// neighbours of a reading: the nearest kept of other days, and those kept of
-// its own.
+// last sorts what is so behind what is not.
+func last(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// neighbours of a reading: of the readings kept, and of those on the other
+// side of its break, the nearest of other days and all of its own.
 type neighbours struct {
-	earlier, later *point // nil where there is none
+	earlier, later []*point // nearest first
 	day            []*point
 }
 
-func neighboursOf(part []*point, k int) (n neighbours) {
-	for m := k - 1; m >= 0 && n.earlier == nil; m-- {
-		n.take(part[m], part[k], &n.earlier)
+// neighboursOf looks at the other side where no kept reading contradicts
+// part[k]. What contradicts it then stands in a series as heavy as any, and a
+// repair that fits the kept readings alone could leave the break as it is.
+func (q *inquiry) neighboursOf(part []*point, k int) (n neighbours) {
+	outdone := !part[k].some && slices.ContainsFunc(part, func(r *point) bool { return r.Kept && q.contradicting(part[k], r) })
+	side := func(m, step int) (rs []*point) {
+		kept, other := false, outdone // found
+		for ; m >= 0 && m < len(part) && !(kept && other); m += step {
+			r, found := part[m], &other
+			if r.Kept {
+				found = &kept
+			}
+			switch {
+			case *found, !r.Kept && !(r.some && q.contradicting(part[k], r)):
+			case r.Day == part[k].Day:
+				n.day = append(n.day, r)
+			default:
+				*found = true
+				rs = append(rs, r)
+			}
+		}
+		return rs
 	}
-	for m := k + 1; m < len(part) && n.later == nil; m++ {
-		n.take(part[m], part[k], &n.later)
-	}
+	n.earlier, n.later = side(k-1, -1), side(k+1, 1)
 	return n
 }
 
-func (n *neighbours) take(r, of *point, other **point) {
-	switch {
-	case !r.Kept:
-	case r.Day != of.Day:
-		*other = r
-	default:
-		n.day = append(n.day, r)
+// contradicting takes two readings in either order.
+func (q *inquiry) contradicting(a, b *point) bool {
+	if earlier(b, a) {
+		a, b = b, a
 	}
+	return q.p.contradict(a, b) != ""
 }
 
 // fit places a candidate among the neighbours; false if one contradicts it.
@@ -105,27 +132,23 @@ func (q *inquiry) fit(r *point, n neighbours, c *candidate) bool {
 	m := *r
 	m.place(&q.p, c.value, c.unit)
 	c.x = m.X
-	for _, d := range n.day {
-		a, b := d, &m
-		if b.X < a.X {
-			a, b = b, a
-		}
-		if q.p.contradict(a, b) != "" {
-			return false
+	for _, near := range [][]*point{n.earlier, n.day, n.later} {
+		for _, o := range near {
+			if q.contradicting(&m, o) {
+				return false
+			}
+			c.outside = c.outside || o.Day < m.Day && m.X < o.X || o.Day > m.Day && m.X > o.X
 		}
 	}
-	if n.earlier != nil && q.p.contradict(n.earlier, &m) != "" || n.later != nil && q.p.contradict(&m, n.later) != "" {
-		return false
-	}
-	c.outside = n.earlier != nil && m.X < n.earlier.X || n.later != nil && m.X > n.later.X
 	at := m.X
 	switch {
-	case n.earlier != nil && n.later != nil:
-		at = n.earlier.X + scale(n.later.X-n.earlier.X, r.Day-n.earlier.Day, n.later.Day-n.earlier.Day)
-	case n.earlier != nil:
-		at = n.earlier.X
-	case n.later != nil:
-		at = n.later.X
+	case len(n.earlier) > 0 && len(n.later) > 0:
+		a, b := n.earlier[0], n.later[0]
+		at = a.X + scale(b.X-a.X, r.Day-a.Day, b.Day-a.Day)
+	case len(n.earlier) > 0:
+		at = n.earlier[0].X
+	case len(n.later) > 0:
+		at = n.later[0].X
 	}
 	c.off = max(m.X-at, at-m.X)
 	return true
@@ -150,7 +173,8 @@ func slips(v Value) (cs []candidate) {
 		}
 		n, _ := strconv.ParseInt(digits, 10, 64)
 		if n >= 2 && n <= maxValue && n != v.Value {
-			cs = append(cs, candidate{kind: kind, number: number, value: n, unit: v.Unit})
+			odd := kind == MissingDigit && number == appended && n%10 != 0
+			cs = append(cs, candidate{kind: kind, number: number, value: n, unit: v.Unit, odd: odd})
 		}
 	}
 	for i := 0; i+1 < len(s); i++ {
@@ -164,10 +188,10 @@ func slips(v Value) (cs []candidate) {
 		cs = append(cs, candidate{kind: UnitMixed, number: 2, value: v.Value, unit: other})
 	}
 	for i := range s {
-		add(ExtraDigit, 3, s[:i]+s[i+1:])
+		add(ExtraDigit, appended, s[:i]+s[i+1:])
 	}
 	for d := '0'; d <= '9'; d++ {
-		add(MissingDigit, 3, s+string(d))
+		add(MissingDigit, appended, s+string(d))
 		for i := range s {
 			add(DigitTypo, 4, s[:i]+string(d)+s[i+1:])
 			add(MissingDigit, 5, s[:i]+string(d)+s[i:])

@@ -139,7 +139,7 @@ func TestJSON(t *testing.T) {
 	h.Effects = []cases.Effect{effect(3, cases.Replaced, cases.Effect{Value: to(80_100)})}
 	z := func(i int) string { return hashOf(i) }
 	want := `{"admitted":[],"as_of":"2030-01-01T00:00:00Z","breaks":[{"against":["` + z(0) + `","` + z(1) + `"],"amount_km":53000,"from":"` + z(1) + `","kind":"isolated","readings":["` + z(2) + `"],` +
-		`"suggestions":[{"kind":"missing_digit","record":"` + z(2) + `","unit":"KMT","value":70009},{"kind":"missing_digit","record":"` + z(2) + `","unit":"KMT","value":70200},{"kind":"missing_digit","record":"` + z(2) + `","unit":"KMT","value":70400}],` +
+		`"suggestions":[{"kind":"missing_digit","record":"` + z(2) + `","unit":"KMT","value":70000},{"kind":"missing_digit","record":"` + z(2) + `","unit":"KMT","value":70200},{"kind":"missing_digit","record":"` + z(2) + `","unit":"KMT","value":70400}],` +
 		`"to":"` + z(2) + `","why":"drop"}],"corrected":[{"by":"` + z(900) + `","effective":{"event_time":"2020-10-27T00:00:00Z","unit":"KMT","value":80100},"entered":{"event_time":"2020-10-27T00:00:00Z","unit":"KMT","value":80000},"record":"` + z(3) + `"}],` +
 		`"distance_at_least_km":80100,"excluded":[],"flags":[{"code":"late","record":"` + z(1) + `","seconds":90000}],"format":"milepost/judgement@v1","judged":4,"range":[0,4710],"reasons":["10"],"result":"no_judgement","rules":"1","withheld":0,` +
 		`"without_dispute":{"reasons":["04","13"],"result":"illogical"}}`

@@ -98,7 +98,7 @@ func (l *caseList) oneCase(c *cases.Status) {
 		l.row("newest", "%s", c.Last)
 	}
 	if c.Unclear {
-		l.row("note", "records of it are withheld: it may stand otherwise")
+		l.row("note", "records that may belong to it are withheld: it may stand otherwise than the shown ones say")
 	}
 	behalf, actor := "", ""
 	if c.For != "" && c.For != "self" {
@@ -125,7 +125,7 @@ func (l *caseList) oneCase(c *cases.Status) {
 		l.row(first("decided", i), "%s by %s%s, record %s", moment(d.Time), d.By.Member, l.decision(&d), short(d.Hash))
 	}
 	for i := range c.Clocks {
-		l.row(first("due", i), "%s", l.clock(&c.Clocks[i]))
+		l.row(first("due", i), "%s", l.clock(c, &c.Clocks[i]))
 	}
 	for i := range next {
 		l.next(first("next", i), &next[i])
@@ -169,7 +169,7 @@ var clockNames = map[string]string{
 	"answer": "the answer", "decide": "the decision", "final": "the decision on the appeal", "appeal": "an appeal",
 }
 
-func (l *caseList) clock(t *cases.ClockStatus) string {
+func (l *caseList) clock(c *cases.Status, t *cases.ClockStatus) string {
 	name := clockNames[t.Name]
 	if name == "" {
 		name = plainWords(t.Name)
@@ -186,16 +186,20 @@ func (l *caseList) clock(t *cases.ClockStatus) string {
 	}
 	s := fmt.Sprintf("%s: by %s", name, moment(t.Target))
 	switch {
+	case c.Unclear:
+		return s + "; whether it came is not known"
+	case t.Ended != 0:
+		s += ", it NEVER CAME: the case " + c.Without() + " " + moment(t.Ended)
 	case t.Overdue != 0 && t.Met == 0:
 		s += ", OVERDUE"
 	case t.Overdue != 0:
-		s += ", LATE: ended " + moment(t.Met)
+		s += ", LATE: it came " + moment(t.Met)
 	case t.Met != 0:
-		s += ", ended in time " + moment(t.Met)
+		s += ", it came in time " + moment(t.Met)
 	}
 	if t.Breached {
 		s += "; in BREACH, which began after " + moment(t.Breach)
-	} else if t.Met == 0 {
+	} else if t.Met == 0 && t.Ended == 0 {
 		s += "; in breach after " + moment(t.Breach)
 	}
 	return s

@@ -35,7 +35,7 @@ func (in *inference) oneCase(c *cases.Status) {
 	}
 	in.say(2, "%s by %s%s on %s (log index %d, case %s): %s.", kindWords[c.Kind], c.By.Member, behalf, logDay(c.Opened), c.Index, short(c.Case), c.Words)
 	if c.Unclear {
-		in.say(4, "Records of it are withheld: it may stand otherwise.")
+		in.say(4, "Records that may belong to it are withheld: it may stand otherwise than the shown ones say.")
 	}
 	for _, h := range c.Targets {
 		if e := in.results[h]; e != nil && e.Record != nil {
@@ -117,7 +117,7 @@ var steps = map[string]struct{ what, who string }{
 
 func (in *inference) clock(c *cases.Status, t *cases.ClockStatus) {
 	step, known := steps[c.Kind+" "+t.Name]
-	if t.Window || !known {
+	if t.Window || !known || c.Unclear {
 		return
 	}
 	who := step.who
@@ -129,12 +129,15 @@ func (in *inference) clock(c *cases.Status, t *cases.ClockStatus) {
 	if t.Breached {
 		breach = fmt.Sprintf("; the last bound, %s, is passed too", moment(t.Breach))
 	}
+	awaited := strings.TrimPrefix(step.what, "no ")
 	switch {
-	case t.Overdue != 0 && t.Met == 0 && c.Open:
+	case t.Overdue != 0 && t.Met == 0 && t.Ended == 0 && c.Open:
 		in.say(4, "OVERDUE: %s by %s; due by %s%s, overdue since then%s.", step.what, who, moment(t.Target), limit, breach)
+	case t.Overdue != 0 && t.Ended != 0:
+		in.say(4, "Never came: the %s by %s, due by %s%s; the case %s on %s%s.", awaited, who, moment(t.Target), limit, c.Without(), moment(t.Ended), breach)
 	case t.Overdue != 0 && t.Met != 0:
-		in.say(4, "Late: it was due by %s%s; it came on %s%s.", moment(t.Target), limit, moment(t.Met), breach)
-	case t.Met == 0 && c.Open:
+		in.say(4, "Late: the %s by %s, due by %s%s; it came late on %s%s.", awaited, who, moment(t.Target), limit, moment(t.Met), breach)
+	case t.Met == 0 && t.Ended == 0 && c.Open:
 		in.say(4, "Waiting: %s yet by %s; due by %s%s.", step.what, who, moment(t.Target), limit)
 	}
 }

@@ -218,6 +218,39 @@ var stories = []struct {
 					Overdue: ms(b.t, "2026-03-09T23:00:00Z"), Breached: true, Rules: 1},
 				{Name: "decide", Set: ms(b.t, "2026-03-02T09:00:00Z"), Target: ms(b.t, "2026-05-10T21:59:59Z"), Breach: ms(b.t, "2026-05-17T21:59:59Z"), Rules: 1}}}}
 	}},
+	{"passed over", render.AsEntered, "2026-08-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2025-01-05T09:00:00+01:00", 101_500, "KMT")
+		low := b.read(turin, "2026-01-05T09:00:00+01:00", 131_000, "KMT")
+		opened := b.add(lyon, "dispute.opened/1", "2026-03-02T09:00:00+01:00", time.Hour,
+			`{"arbitrator":"`+judges+`","claim":"reading_wrong","for":"buyer","remedy":"the price back","targets":["`+low+`"]}`, attached("claim"))
+		decided := b.add(judges, "dispute.decided/1", "2026-04-01T09:00:00Z", time.Hour,
+			`{"case":"`+opened+`","findings":[{"finding":"actual","target":"`+low+`"}],"prev":"`+opened+`","reasons":"nobody has said otherwise"}`, attached("decision"))
+		set, at := ms(b.t, "2026-03-02T09:00:00Z"), ms(b.t, "2026-04-01T10:00:00Z")
+		passed := []cases.ClockStatus{
+			{Name: "answer", Set: set, Target: ms(b.t, "2026-03-09T22:59:59Z"), Breach: ms(b.t, "2026-03-11T22:59:59Z"),
+				Ended: at, Overdue: ms(b.t, "2026-03-09T23:00:00Z"), Breached: true, Rules: 1},
+			{Name: "decide", Set: set, Target: ms(b.t, "2026-05-10T21:59:59Z"), Breach: ms(b.t, "2026-05-17T21:59:59Z"), Met: at, Rules: 1}}
+		one := cases.Status{Case: opened, Kind: "dispute", State: "final", Words: "decided for good", Subject: car, Index: 16, Opened: set, By: cases.Party{Member: lyon},
+			For: "buyer", Says: "reading_wrong", Arbitrator: judges, Targets: []string{low}, Clocks: passed,
+			Decisions: []cases.Decision{{Hash: decided, By: cases.Party{Member: judges}, Index: 19, Time: at, Finding: map[string]string{low: "actual"}}}}
+		other := one
+		other.Case, other.State, other.Words, other.Decisions = strings.Repeat("cd", 32), "withdrawn", "withdrawn", nil
+		b.known.Cases = []cases.Status{one, other}
+		b.known.Effects = []cases.Effect{{Target: low, By: decided, Case: opened, Index: 19, Kind: cases.Confirmed}}
+	}},
+	{"not known", render.AsEntered, "2026-08-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2025-01-05T09:00:00+01:00", 101_500, "KMT")
+		low := b.read(turin, "2026-01-05T09:00:00+01:00", 131_000, "KMT")
+		opened := b.add(lyon, "dispute.opened/1", "2026-03-02T09:00:00+01:00", time.Hour,
+			`{"arbitrator":"`+judges+`","claim":"reading_wrong","for":"buyer","remedy":"the price back","targets":["`+low+`"]}`, attached("claim"))
+		b.withhold(b.add(turin, "service.visit/1", "2026-03-04T17:00:00+01:00", time.Hour,
+			`{"lines":[{"pay":"customer","work_type":"oil"}],"odometer_work":false,"order_no":"A-1001","reading_in":"`+low+`","service_type":"maintenance"}`))
+		b.known.Disputed = []string{low}
+		b.known.Cases = []cases.Status{{Case: opened, Kind: "dispute", State: "opened", Words: "how it stands is not known", Open: true, Unclear: true, Subject: car, Index: 16,
+			Opened: ms(b.t, "2026-03-02T09:00:00Z"), By: cases.Party{Member: lyon}, For: "buyer", Says: "reading_wrong", Arbitrator: judges,
+			Targets: []string{low}, Readings: []string{low},
+			Clocks: []cases.ClockStatus{{Name: "answer", Set: ms(b.t, "2026-03-02T09:00:00Z"), Target: ms(b.t, "2026-03-09T22:59:59Z"), Breach: ms(b.t, "2026-03-11T22:59:59Z"), Rules: 1}}}}
+	}},
 	{"withheld", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
 		b.read(lyon, "2021-01-05T09:00:00+01:00", 81_200, "KMT")
 		b.withhold(b.add(lyon, "insurance.event/1", "2021-06-05T09:00:00+02:00", time.Hour, `{"claim":"`+strings.Repeat("A", 43)+`=","kind":"flood","severity":"severe"}`))

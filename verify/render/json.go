@@ -81,6 +81,7 @@ type Mark struct {
 	Author    string `json:"author,omitempty" doc:"its author"`
 	Case      string `json:"case,omitempty" doc:"leaf hash of the record that opened the case"`
 	Reason    string `json:"reason,omitempty" enum:"not_actual|duplicate|wrong_vehicle"`
+	Unclear   bool   `json:"unclear,omitempty" doc:"of disputed: withheld records may have ended the dispute"`
 	Entered   *Value `json:"entered,omitempty"`
 	Effective *Value `json:"effective,omitempty"`
 }

@@ -10,10 +10,10 @@ import (
 type Case struct {
 	Case       string     `json:"case" doc:"leaf hash of the record that opened it"`
 	Kind       string     `json:"kind" enum:"correction|dispute"`
-	State      string     `json:"state" doc:"docs/cases.md lists the states of each kind"`
+	State      string     `json:"state" doc:"docs/cases.md lists the states of each kind; if unclear, as the newest record shown left it"`
 	Words      string     `json:"words" doc:"the state for a person"`
 	Open       bool       `json:"open" doc:"something may still come of it"`
-	Unclear    bool       `json:"unclear,omitempty" doc:"records of it are withheld: it may stand otherwise"`
+	Unclear    bool       `json:"unclear,omitempty" doc:"withheld records may belong to it: it may stand otherwise, and clocks say only what was set"`
 	Index      uint64     `json:"index" doc:"log index of the record that opened it"`
 	Opened     string     `json:"opened" doc:"its log time"`
 	By         string     `json:"by"`
@@ -58,6 +58,7 @@ type Clock struct {
 	Target   string `json:"target" doc:"the last moment in time"`
 	Breach   string `json:"breach,omitempty" doc:"the last moment before the breach"`
 	Met      string `json:"met,omitempty" doc:"when what it waited for came"`
+	Ended    string `json:"ended,omitempty" doc:"when the case went on, or was withdrawn, without it: it never came"`
 	Overdue  string `json:"overdue_since,omitempty" doc:"since when what it waits for was, or is, late"`
 	Breached bool   `json:"breached,omitempty"`
 	Over     bool   `json:"over,omitempty" doc:"the window has closed"`
@@ -79,7 +80,7 @@ func caseOf(s *cases.Status) Case {
 		c.Decisions = append(c.Decisions, Decision{d.Hash, d.Index, instant(d.Time), d.By.Member, d.By.Actor, d.Outcome, d.Finding})
 	}
 	for _, t := range s.Clocks {
-		c.Clocks = append(c.Clocks, Clock{t.Name, t.Window, instant(t.Set), instant(t.Target), instant(t.Breach), instant(t.Met),
+		c.Clocks = append(c.Clocks, Clock{t.Name, t.Window, instant(t.Set), instant(t.Target), instant(t.Breach), instant(t.Met), instant(t.Ended),
 			instant(t.Overdue), t.Breached, t.Over, t.Rules})
 	}
 	return c

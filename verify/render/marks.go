@@ -24,6 +24,9 @@ func (t *timeline) sayMark(m verify.Mark) string {
 	case verify.MarkConfirmed:
 		return fmt.Sprintf("found to be the actual mileage (%s)", decided(m))
 	case verify.MarkDisputed:
+		if m.Unclear {
+			return "disputed: how that stands is not known, see below"
+		}
 		return "disputed: a dispute about it is open, see below"
 	case verify.MarkAhead:
 		return "dated ahead: by its own time it happened after it was entered"

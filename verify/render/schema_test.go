@@ -152,3 +152,22 @@ func TestEffectiveValues(t *testing.T) {
 		}
 	}
 }
+
+// A program can tell what came late from what never came.
+func TestNeverCameForPrograms(t *testing.T) {
+	t.Parallel()
+	for _, s := range stories {
+		if s.name != "passed over" {
+			continue
+		}
+		b := newLogbook(t)
+		s.tell(b)
+		clocks := render.JSON(b.report(s.asOf), render.AsEntered).Cases[0].Clocks
+		if a := clocks[0]; a.Met != "" || a.Ended != "2026-04-01T10:00:00.000Z" || a.Overdue == "" {
+			t.Errorf("the answer that never came: %+v", a)
+		}
+		if d := clocks[1]; d.Met != "2026-04-01T10:00:00.000Z" || d.Ended != "" {
+			t.Errorf("the decision that came: %+v", d)
+		}
+	}
+}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
 	"github.com/milepost-log/milepost/verify"
 )
 
@@ -15,7 +15,8 @@ import (
 const columns = 100
 
 // Layout of a line of the timeline: where what a record says begins, and how
-// much of it is shown.
+// much of it stands on the author's line. The rest follows below, as far as
+// the page is wide.
 const (
 	whatAt    = 28
 	whatWidth = 38
@@ -121,8 +122,12 @@ func (t *timeline) entry(e verify.Result) {
 }
 
 func (t *timeline) line(day, mileage, what, who string) {
-	s := fmt.Sprintf("  %-10s  %12s  %-*s  %s", day, mileage, whatWidth, clip(what, whatWidth), who)
+	texts := wrap(what, whatWidth, columns-whatAt)
+	s := fmt.Sprintf("  %-10s  %12s  %-*s  %s", day, mileage, whatWidth, texts[0], who)
 	t.lines = append(t.lines, strings.TrimRight(s, " ")+"\n")
+	for _, more := range texts[1:] {
+		t.lines = append(t.lines, strings.Repeat(" ", whatAt)+more+"\n")
+	}
 }
 
 func (t *timeline) remark(s string) {
@@ -160,8 +165,13 @@ func (t *timeline) describe(r *record.Record) (what, mileage string) {
 	return what, mileage
 }
 
-// remarks are what to know of an entry: late apart, for it is gathered.
+// remarks are what to know of an entry: late apart, for it is gathered. Why
+// something was decided stands in its author's words, in quotes: they must
+// not pass for a remark of this program.
 func (t *timeline) remarks(e verify.Result) (late *lateness, remarks []string) {
+	if reasons := e.Record.Body.Get("reasons"); e.Record.Def != nil && reasons.Kind == jcs.String {
+		remarks = append(remarks, "reasons given: \""+strings.ReplaceAll(reasons.Str, "\"", "'")+"\"")
+	}
 	if t.meaning != nil {
 		for _, m := range t.meaning.Marks[verify.Hex(e.Hash)] {
 			if m.Code == verify.MarkLate || m.Code == verify.MarkVeryLate {
@@ -207,32 +217,43 @@ func logDay(ms int64) string { return day(time.UnixMilli(ms).UTC()) }
 
 func day(t time.Time) string { return t.Format(time.DateOnly) }
 
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
-
-// hang breaks text into lines of at most the page's width where words allow
-// it: the first is indented by first columns, the others by rest.
+// hang breaks text into lines of at most the page's width: the first is
+// indented by first columns, the others by rest.
 func hang(s string, first, rest int) string {
 	var b strings.Builder
-	b.WriteString(strings.Repeat(" ", first))
-	col := first
-	for i, w := range strings.Fields(s) {
-		n := utf8.RuneCountInString(w)
-		switch {
-		case i == 0:
-		case col+1+n > columns:
-			b.WriteString("\n" + strings.Repeat(" ", rest))
-			col = rest
-		default:
-			b.WriteByte(' ')
-			col++
-		}
-		b.WriteString(w)
-		col += n
+	indent := first
+	for _, line := range wrap(s, columns-first, columns-rest) {
+		b.WriteString(strings.Repeat(" ", indent) + line + "\n")
+		indent = rest
 	}
-	return b.String() + "\n"
+	return b.String()
+}
+
+// wrap breaks text between words into lines, at least one: the first of at
+// most first columns, the others of at most rest. A word longer than its line
+// is broken.
+func wrap(s string, first, rest int) (lines []string) {
+	var line []rune
+	width := first
+	next := func() {
+		lines = append(lines, string(line))
+		line, width = nil, rest
+	}
+	for _, text := range strings.Fields(s) {
+		word := []rune(text)
+		switch {
+		case len(line) == 0:
+		case len(line)+1+len(word) <= width:
+			line = append(line, ' ')
+		default:
+			next()
+		}
+		for len(word) > width-len(line) {
+			n := width - len(line)
+			line, word = append(line, word[:n]...), word[n:]
+			next()
+		}
+		line = append(line, word...)
+	}
+	return append(lines, string(line))
 }

@@ -58,6 +58,9 @@ func markText(unit render.Unit, m verify.Mark) remark {
 	case verify.MarkConfirmed:
 		return remark{"found actual " + decided, "An arbitrator found the reading to be the actual mileage, " + decided + "."}
 	case verify.MarkDisputed:
+		if m.Unclear {
+			return remark{"disputed: how that stands is not known", "A dispute about this reading was opened; records that may belong to it are withheld, so how it stands is not known."}
+		}
 		return remark{"disputed: a dispute about it is open", "A dispute about this reading is open as of the tree head above."}
 	case verify.MarkContradicts:
 		return remark{"contradicts the other readings (inference)", "Inference: the reading does not fit the others; see the judgement."}
@@ -191,7 +194,7 @@ func casesOf(in *Input, es []*entry) (out []caseView) {
 		}
 		v.fact("State", sentence(c.Words))
 		if c.Unclear {
-			v.fact("Note", "Records of the case are withheld: it may stand otherwise.")
+			v.fact("Note", "Records that may belong to the case are withheld: it may stand otherwise than the shown ones say.")
 		}
 		if c.For != "" && c.For != "self" {
 			v.fact("On behalf of", "the "+words(clean(c.For)))
@@ -221,7 +224,7 @@ func casesOf(in *Input, es []*entry) (out []caseView) {
 			}
 		}
 		for _, t := range c.Clocks {
-			v.fact(clockTitle(&t), clockText(&t, c.Open))
+			v.fact(clockTitle(&t), clockText(&t, c))
 		}
 		if c.Lost > 1 {
 			v.fact("Note", fmt.Sprintf("%s has withdrawn or lost %d disputes about this vehicle.", clean(c.By.Member), c.Lost))
@@ -282,22 +285,26 @@ func clockTitle(t *cases.ClockStatus) string {
 	return "Deadline for " + name
 }
 
-func clockText(t *cases.ClockStatus, open bool) string {
+func clockText(t *cases.ClockStatus, c *cases.Status) string {
 	s := "set " + utc(t.Set) + ", due by " + utc(t.Target)
 	switch {
 	case t.Window && t.Met != 0:
 		return sentence("until " + utc(t.Target) + "; used " + utc(t.Met))
-	case t.Window && (t.Over || !open):
+	case t.Window && (t.Over || !c.Open || c.Unclear):
 		return sentence("until " + utc(t.Target))
 	case t.Window:
 		return sentence("open until " + utc(t.Target))
+	case c.Unclear:
+		s += "; whether it came is not known"
+	case t.Ended != 0:
+		s += "; it never came: the case " + c.Without() + " " + utc(t.Ended)
 	case t.Met != 0 && t.Overdue != 0:
-		s += "; met late, " + utc(t.Met)
+		s += "; it came late, " + utc(t.Met)
 	case t.Met != 0:
-		s += "; met " + utc(t.Met)
-	case t.Overdue != 0 && open:
+		s += "; it came " + utc(t.Met)
+	case t.Overdue != 0 && c.Open:
 		s += "; OVERDUE since " + utc(t.Overdue)
-	case open:
+	case c.Open:
 		s += "; still running"
 	}
 	if t.Breached {

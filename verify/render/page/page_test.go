@@ -106,7 +106,7 @@ func TestAReportSaysEverything(t *testing.T) {
 	says(t, doc.find(t, "changes"), "215,000 km of 2017-03-01", "21,500 km of 2017-03-01", "Example Motor Works (maker.example)", "the job card shows 21 500",
 		"What was entered stays in the log")
 	says(t, doc.find(t, "cases"), "Correction asked for by Officina Torino", "In force.", "reason given: extra digit", "Dispute opened by Leeds Vehicle Testing Ltd", "Open, not answered.",
-		"the buyer", "Rolled back", "that the last reading does not count", "arbiter.example", "OVERDUE since", "the last bound", "met 2025-07-04")
+		"the buyer", "Rolled back", "that the last reading does not count", "arbiter.example", "OVERDUE since", "the last bound", "it came 2025-07-04")
 	says(t, doc.find(t, "judgement"), "an inference of this program", "no evidence and nobody's statement", "No judgement.", "Reason 12: Records are withheld", "For the records that are shown alone it would be: no judgement. Reason 10: A dispute", "For the records that are shown alone, but for the open dispute, it would be: illogical. Reason 04", "withheld",
 		"Contradiction 1", "does not fit", "contradicts it", "as suggestions only; nothing was changed", "21,000 km", "perhaps 21,000 km was meant: a digit was left out")
 	says(t, doc.find(t, "authors"), "Officina Torino S.p.A.", "Admitted as dealer", "00000001, registered 2015-01-01 00:00:00 UTC (log index 3)",
