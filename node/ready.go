@@ -59,10 +59,10 @@ func (n *Node) checks() []check {
 	}
 	return []check{
 		c("running", "the node is up", running),
+		c("data", "nothing on this node's disk is known to be damaged", n.damage.err()),
 		c("leader", leads+" leads", leader),
 		c("head", fmt.Sprintf("a tree head of %d leaves has its quorum", published), head),
 		c("copy", copySays, copied),
-		c("data", "nothing on this node's disk is known to be damaged", n.damage.err()),
 		c("clock", "nothing is known against this node's clock", clock),
 		c("quorum", fmt.Sprintf("%d of %d cosignatures come in time", p.Quorum(), p.Of()), quorum),
 	}

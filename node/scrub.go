@@ -95,6 +95,13 @@ func (n *Node) scrubPass(ctx context.Context) bool {
 		},
 		func(v *log.View) (bool, int, error) {
 			done, err := heads.step(n.heads.db, v, scrubHeads)
+			if len(found) > 0 {
+				// The tree may have been damaged since this pass read it, and heads.db
+				// be whole: the two need different remedies.
+				if tree := n.readAgain(ctx, v); len(tree) > 0 {
+					found = tree
+				}
+			}
 			return done, scrubHeads * historyBytes, err
 		},
 		// What came in since, in one go, so that the end is held against the
@@ -120,6 +127,19 @@ func (n *Node) scrubPass(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// readAgain reads ledger and tree in one go, and returns what is wrong with
+// them.
+func (n *Node) readAgain(ctx context.Context, v *log.View) (found []Damage) {
+	w := newWalk(n.id, n.origin, n.ledger, func(d Damage) { found = append(found, d) })
+	for done := false; !done && ctx.Err() == nil; {
+		var err error
+		if done, _, err = w.ledgerStep(v, scrubBytes); err != nil {
+			break
+		}
+	}
+	return found
 }
 
 // assess decides about damage: entries of the ledger that can't be read are

@@ -14,12 +14,12 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
-// scrubbed is a cluster whose node lyon reads everything again each 50 ms.
+// scrubbed is a cluster whose node lyon reads everything again each 200 ms.
 func scrubbed(t *testing.T) *cluster {
 	return startCluster(t, func(id string, cfg *node.Config) {
 		cfg.Scrub = -1
 		if id == "lyon" {
-			cfg.Scrub = 50 * time.Millisecond
+			cfg.Scrub = 200 * time.Millisecond
 		}
 	})
 }
@@ -75,7 +75,7 @@ func TestDamagedNodeCosignsNothing(t *testing.T) {
 	c := startCluster(t, func(id string, cfg *node.Config) {
 		cfg.Scrub = -1
 		if id == "lyon" {
-			cfg.Scrub = 50 * time.Millisecond
+			cfg.Scrub = 200 * time.Millisecond
 		} else {
 			cfg.Lie(node.Lies{LedgerEntry: func(stored []byte) []byte {
 				if lying.Load() {

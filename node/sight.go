@@ -51,7 +51,7 @@ func (n *Node) look(ctx context.Context) {
 func (n *Node) lookAround(ctx context.Context) {
 	n.disk.Store(n.measureDisk())
 	n.waited()
-	ctx, cancel := context.WithTimeout(ctx, n.sightEvery)
+	ctx, cancel := context.WithTimeout(ctx, sightEvery) // a slow answer is one all the same
 	defer cancel()
 	var wg sync.WaitGroup
 	seen := map[string]bool{}

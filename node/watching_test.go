@@ -23,7 +23,7 @@ func TestWatching(t *testing.T) {
 	clock.set("turin", 30*time.Second)
 	c := startCluster(t, func(id string, cfg *node.Config) {
 		cfg.Now = clock.of(id)
-		cfg.SightEvery(50 * time.Millisecond)
+		cfg.SightEvery(200 * time.Millisecond)
 	})
 	c.play(t,
 		scene{"metrics follow the conventions", testMetricsLint},

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -201,7 +202,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 
 // Run starts one node.
 func (c *Cluster) Run(id string) error {
-	cfg := node.Config{Cluster: c.Cluster, ID: id, Log: c.cfg.Log}
+	own := *c.Cluster // a node reads its own copy of the cluster file, as each on its own machine does
+	own.Nodes = slices.Clone(own.Nodes)
+	cfg := node.Config{Cluster: &own, ID: id, Log: c.cfg.Log}
 	if cfg.Log != nil {
 		cfg.Log = cfg.Log.With("node", id)
 	}
