@@ -126,7 +126,7 @@ type load struct {
 	policy  *verify.Policy
 	forge   *forge
 	clients map[string]*node.Client // one of each node, to check what it holds
-	senders []*node.Client          // of the leader, one for each request in flight
+	senders []*sender               // to the leader, one for each request in flight
 	leader  string
 	acked   int // records acknowledged in all phases
 }
@@ -152,8 +152,8 @@ func (b *load) close() {
 	for _, c := range b.clients {
 		c.Close()
 	}
-	for _, c := range b.senders {
-		c.Close()
+	for _, s := range b.senders {
+		s.close()
 	}
 }
 

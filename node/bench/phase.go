@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/milepost-log/milepost/certs/fault"
-	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/verify"
 )
 
@@ -52,7 +51,7 @@ func (b *load) phase(ctx context.Context, s shape, seconds float64) (Phase, erro
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := b.connect(ctx, s.clients); err != nil {
+	if err := b.connect(s.clients); err != nil {
 		return Phase{}, err
 	}
 	var next, ranOut atomic.Int64
@@ -72,7 +71,7 @@ func (b *load) phase(ctx context.Context, s shape, seconds float64) (Phase, erro
 					ranOut.CompareAndSwap(0, now.UnixNano())
 					return
 				}
-				a, err := submit(ctx, b.senders[w], notes, first, s.records)
+				a, err := submit(b.senders[w], notes, first, s.records)
 				if err != nil {
 					cancel(err)
 					return
@@ -134,29 +133,29 @@ func summary(acks []ack, from, to time.Time, whole bool) (p Phase, err error) {
 
 // connect opens the connections that a phase needs, one for each client:
 // otherwise it would measure handshakes.
-func (b *load) connect(ctx context.Context, n int) error {
+func (b *load) connect(n int) error {
 	var g errgroup.Group
 	g.SetLimit(32)
-	for len(b.senders) < n {
-		c, err := b.cluster.Client(b.leader, b.forge.authors[0])
-		if err != nil {
-			return err
-		}
-		b.senders = append(b.senders, c)
-	}
-	for _, c := range b.senders[:n] {
-		g.Go(func() error {
-			_, err := c.Get(ctx, "/healthz")
+	fresh := make([]*sender, max(n-len(b.senders), 0))
+	for i := range fresh {
+		g.Go(func() (err error) {
+			fresh[i], err = newSender(b.cluster, b.leader, b.forge.authors[0])
 			return err
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	for _, s := range fresh {
+		if s != nil {
+			b.senders = append(b.senders, s)
+		}
+	}
+	return err
 }
 
 // submit sends one request to the leader and checks the answer.
-func submit(ctx context.Context, c *node.Client, notes [][]byte, first, n int) (a ack, err error) {
+func submit(s *sender, notes [][]byte, first, n int) (a ack, err error) {
 	start := time.Now()
-	ans, err := c.Submit(ctx, notes[first:first+n]...)
+	ans, err := s.submit(notes[first : first+n])
 	if err != nil {
 		return a, err
 	}
