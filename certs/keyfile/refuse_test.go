@@ -18,7 +18,7 @@ import (
 func TestOthersCanRead(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("no POSIX modes")
+		t.Skip("Windows has no POSIX modes")
 	}
 	path := filepath.Join(t.TempDir(), "lyon's key")
 	if err := os.WriteFile(path, []byte(lyon), 0o600); err != nil {

@@ -186,7 +186,7 @@ func TestJournalRefused(t *testing.T) {
 func TestJournalIsForOne(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("no flock")
+		t.Skip("Windows has no flock: a journal there is not locked")
 	}
 	path := filepath.Join(t.TempDir(), "j")
 	j := openJournal(t, path)
