@@ -261,12 +261,8 @@ func (k *Key) bound(r *record.Record) error {
 
 // aboutVehicle reports whether every history of a record is one of this VIN.
 func aboutVehicle(r *record.Record, vin string) bool {
-	for _, s := range r.Subjects {
-		if s != record.VehicleSubject(vin) && s != "workshop/"+vin && s != "access/"+vin {
-			return false
-		}
-	}
-	return true
+	about := historiesAbout(record.VehicleSubject(vin))
+	return !slices.ContainsFunc(r.Subjects, func(s string) bool { return !contains(about, s) })
 }
 
 func orOpen(date string) string {

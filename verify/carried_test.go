@@ -15,6 +15,7 @@ import (
 // car for the first one. The garage has no other business with the second.
 type wrongCar struct {
 	*caseLog
+	place  uint64 // log index of the reading
 	target []byte // the reading as it stands in the log
 	note   []byte // what will be carried
 	at     uint64 // log index of the record that carries it
@@ -23,7 +24,8 @@ type wrongCar struct {
 func newWrongCar(t testing.TB) *wrongCar {
 	w := &wrongCar{caseLog: newCases(t)}
 	w.reading(inspector, vinB, 40_000, w.workshop(inspector))
-	w.target = w.leaves[w.reading(garage, vinA, 45_000, w.workshop(garage))]
+	w.place = w.reading(garage, vinA, 45_000, w.workshop(garage))
+	w.target = w.leaves[w.place]
 	w.note = w.target
 	w.seal()
 	return w
@@ -32,9 +34,8 @@ func newWrongCar(t testing.TB) *wrongCar {
 // moves has the dealer ask that the reading be given to the second car, and
 // the maker's supporter give it.
 func (w *wrongCar) moves() {
-	papers := jcs.Field{Name: "attachments", Value: jcs.Array(obj("bytes", 9, "digest", b64(seed("invoice")), "kind", "invoice", "media_type", "image/jpeg", "salted", false))}
 	asked := w.add(envelope{"correction.requested/1", dealer, []string{"vehicle/" + vinA}, obj("claim", obj(), "field", "vehicle", "for", "owner",
-		"noticed_by", "owner", "reason", "wrong_vehicle", "target", leafHex(w.target)), []jcs.Field{papers}}, w.workshop(dealer))
+		"noticed_by", "owner", "reason", "wrong_vehicle", "target", leafHex(w.target)), []jcs.Field{attached("invoice")}}, w.workshop(dealer))
 	w.id = w.hashAt(asked)
 	w.gives()
 }
@@ -47,9 +48,7 @@ func (w *wrongCar) gives() {
 
 // of are the options of whoever holds the second car's file.
 func (w *wrongCar) of() verify.Options {
-	opt := w.options()
-	opt.Subject = "vehicle/" + vinB
-	return opt
+	return forSubject(w.world, "vehicle/"+vinB)
 }
 
 const elsewhere = "that it stood in the log, which the file of vehicle/" + vinA + " shows"
@@ -162,11 +161,7 @@ func TestHistoriesOfACarriedReading(t *testing.T) {
 	w := newWrongCar(t)
 	w.moves()
 	f := w.file(vinB)
-	i := 0
-	for f.Histories[i].Subject != "member/"+garage {
-		i++
-	}
-	f.Histories = append(f.Histories[:i], f.Histories[i+1:]...)
+	dropHistory(f, "member/"+garage)
 	refused(t, f.Bytes(), w.of(), "history_missing", "member/"+garage)
 
 	f = w.file(vinB)
@@ -190,12 +185,9 @@ func TestACarriedReadingThatIsWithheld(t *testing.T) {
 	w.moves()
 	opt := w.options()
 	opt.AllowWithheld = true
-	f := w.file(vinA)
-	if _, err := f.Withhold("odometer.reading", "correction.requested"); err != nil {
-		t.Fatal(err)
-	}
+	f := w.withholding(vinA, "odometer.reading", "correction.requested")
 	res := resultAt(t, accepted(t, f.Bytes(), opt), w.at)
-	if want := fmt.Sprintf("its place, log index %d", placeOf(t, w.leaves, w.target)); !strings.Contains(res.Reason, want) || strings.Contains(res.Reason, elsewhere) {
+	if want := fmt.Sprintf("its place, log index %d", w.place); !strings.Contains(res.Reason, want) || strings.Contains(res.Reason, elsewhere) {
 		t.Errorf("%s, want %q", res.Reason, want)
 	}
 
@@ -203,19 +195,6 @@ func TestACarriedReadingThatIsWithheld(t *testing.T) {
 	w.sign(garage, w.workshop(garage)) // signed as it should be, and never entered
 	w.moves()
 	accepted(t, w.file(vinB).Bytes(), w.of()) // this one can't tell
-	f = w.file(vinA)
-	if _, err := f.Withhold("odometer.reading", "correction.requested"); err != nil {
-		t.Fatal(err)
-	}
+	f = w.withholding(vinA, "odometer.reading", "correction.requested")
 	refused(t, f.Bytes(), opt, "record < carried < reference", "no such record stands before it")
-}
-
-func placeOf(t *testing.T, leaves [][]byte, leaf []byte) int {
-	for i, l := range leaves {
-		if bytes.Equal(l, leaf) {
-			return i
-		}
-	}
-	t.Fatal("not in the log")
-	return 0
 }

@@ -53,15 +53,6 @@ func (a *Authority) kindsOf(member string) ([]string, bool) {
 	return nil, false
 }
 
-// Casework is how the file's cases stand at its end; cases.Statuses and the
-// like read it, by the file's subject.
-func (r *Report) Casework() cases.Book {
-	if r.casework == nil {
-		return cases.NewMemory() // the check did not get as far
-	}
-	return r.casework
-}
-
 // caseStep takes a record of the vehicle into its case, at its own place in
 // the replay.
 func (c *check) caseStep(s *shown, at Place) error {
@@ -71,7 +62,7 @@ func (c *check) caseStep(s *shown, at Place) error {
 	f := c.auth.CaseFacts(s.rec, at)
 	f.Partial, f.Gap = true, c.gap
 	f.Find = func(subject, hash string) cases.Found { return c.find(s, subject, hash) }
-	err := cases.Apply(c.rep.casework, s.rec, f)
+	err := cases.Apply(c.casework, s.rec, f)
 	s.doubts = f.Doubts
 	return err
 }
@@ -82,8 +73,7 @@ func (c *check) caseStep(s *shown, at Place) error {
 func (c *check) find(s *shown, history, hash string) cases.Found {
 	histories := []string{history}
 	if history == "" {
-		vin := strings.TrimPrefix(c.file.Subject, "vehicle/")
-		histories = []string{"vehicle/" + vin, "workshop/" + vin, "access/" + vin}
+		histories = historiesAbout(c.file.Subject)
 	}
 	lacking := false
 	for _, h := range histories {
@@ -93,8 +83,8 @@ func (c *check) find(s *shown, history, hash string) cases.Found {
 			continue
 		}
 		found := cases.Found{Index: e.Index, Time: e.Time, Hidden: e.Note == nil}
-		if other := c.all[e.Index]; e.Note != nil && other != nil {
-			found.Record = other.rec
+		if e.Note != nil {
+			found.Record = c.all[e.Index].rec
 		}
 		return found
 	}
@@ -112,10 +102,10 @@ func (c *check) gap(from, to uint64) bool {
 // leaveOpen says of the cases that withheld records may have moved on after
 // their newest shown one that how they stand is not known.
 func (c *check) leaveOpen() {
-	for _, s := range c.rep.casework.Cases(c.file.Subject) {
+	for _, s := range c.casework.Cases(c.file.Subject) {
 		if !s.Closed() && c.gap(s.LastIndex, math.MaxUint64) {
 			s.Unclear = true
-			c.rep.casework.SetCase(c.file.Subject, s)
+			c.casework.SetCase(c.file.Subject, s)
 		}
 	}
 }

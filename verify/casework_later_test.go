@@ -69,9 +69,7 @@ func TestWithholdingWhatCameAfter(t *testing.T) {
 		if s := accepted(t, g.file(vinA).Bytes(), opt).Meaning.Cases[0]; s.State != c.whole || s.Unclear {
 			t.Errorf("%s: with all shown it is %s, unclear: %v", c.name, s.State, s.Unclear)
 		}
-		f := hide(g.file(vinA), hidden)
-		prune(f)
-		r := accepted(t, f.Bytes(), opt)
+		r := accepted(t, g.withholding(vinA, hidden).Bytes(), opt)
 		s := r.Meaning.Cases[0]
 		if s.State != c.shown || s.Unclear != c.unclear {
 			t.Errorf("%s: it is %s, unclear: %v", c.name, s.State, s.Unclear)

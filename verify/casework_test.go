@@ -52,6 +52,15 @@ func (w *world) actorKey(member, actor string) certs.Signer {
 	return ed25519Key(w.t, member, "actor "+actor)
 }
 
+// attached are attachments of these kinds.
+func attached(kinds ...string) jcs.Field {
+	var list []jcs.Value
+	for _, kind := range kinds {
+		list = append(list, obj("bytes", 9, "digest", b64(seed(kind)), "kind", kind, "media_type", "image/jpeg", "salted", false))
+	}
+	return jcs.Field{Name: "attachments", Value: jcs.Array(list...)}
+}
+
 // writes puts a record by member or member:actor about the car on the log, in
 // a batch of its own, with attachments of all kinds that are asked for.
 func (g *caseLog) writes(who, typ string, body jcs.Value, refs ...string) string {
@@ -61,12 +70,8 @@ func (g *caseLog) writes(who, typ string, body jcs.Value, refs ...string) string
 	if actor != "" {
 		key, fields = g.actorKey(member, actor), as(actor)
 	}
-	var list []jcs.Value
-	for _, kind := range []string{"claim", "answer", "decision", "justification", "examination"} {
-		list = append(list, obj("bytes", 9, "digest", b64(seed(kind)), "kind", kind, "media_type", "image/jpeg", "salted", false))
-	}
 	if !strings.HasSuffix(typ, "requested/1") || who != dealer { // the author brings none
-		fields = append(fields, jcs.Field{Name: "attachments", Value: jcs.Array(list...)})
+		fields = append(fields, attached("claim", "answer", "decision", "justification", "examination"))
 	}
 	if refs != nil {
 		fields = append(fields, jcs.Field{Name: "refs", Value: jcs.Texts(refs)})
@@ -110,14 +115,20 @@ func TestCasesInAFile(t *testing.T) {
 	g.opens(dealer, g.last)
 	g.writes(maker+":ann", "dispute.answered/1", obj("case", g.id, "position", "denies", "prev", g.last))
 	r := accepted(t, g.file(vinA).Bytes(), g.options())
-	book, subject := r.Casework(), "vehicle/"+vinA
-	if e := cases.Effects(book, subject); len(e) != 1 || e[0].Kind != cases.Replaced || *e[0].Value != 148_210 || e[0].Target != g.reading1 {
+	m := r.Meaning
+	if e := m.Effects; len(e) != 1 || e[0].Kind != cases.Replaced || *e[0].Value != 148_210 || e[0].Target != g.reading1 {
 		t.Errorf("the effects are %+v", e)
 	}
-	if d := cases.Disputed(book, subject, r.SealTime); !slices.Equal(d, []string{g.reading1}) {
-		t.Errorf("disputed: %v", d)
+	var disputed []string
+	for hash, marks := range m.Marks {
+		if slices.ContainsFunc(marks, func(k verify.Mark) bool { return k.Code == verify.MarkDisputed }) {
+			disputed = append(disputed, hash)
+		}
 	}
-	if s := cases.Statuses(book, subject, r.SealTime); len(s) != 2 || s[0].State != "in_force" || s[1].State != "answered" {
+	if !slices.Equal(disputed, []string{g.reading1}) {
+		t.Errorf("disputed: %v", disputed)
+	}
+	if s := m.Cases; len(s) != 2 || s[0].State != "in_force" || s[1].State != "answered" {
 		t.Errorf("the statuses are %+v", s)
 	}
 	for _, res := range r.Results {
@@ -261,17 +272,6 @@ func TestForgedCases(t *testing.T) {
 	}
 }
 
-// hide withholds the records at some places of the car's own history.
-func hide(f *verify.File, hashes ...string) *verify.File {
-	h := f.History("vehicle/" + vinA)
-	for i := range h.Entries {
-		if slices.Contains(hashes, verify.Hex(h.Entries[i].Hash)) {
-			h.Entries[i].Note = nil
-		}
-	}
-	return f
-}
-
 // Where records of a case are withheld, what follows is said not to be
 // checked in full. It is not held against it; but what is wrong for certain
 // stays wrong.
@@ -343,9 +343,7 @@ func TestCasesWithWithheldRecords(t *testing.T) {
 		whole := verify.Verify(g.file(vinA).Bytes(), g.options())
 		opt := g.options()
 		opt.AllowWithheld = true
-		f := hide(g.file(vinA), hidden...)
-		prune(f)
-		r := verify.Verify(f.Bytes(), opt)
+		r := verify.Verify(g.withholding(vinA, hidden...).Bytes(), opt)
 		last := r.Results[len(r.Results)-1]
 		switch {
 		case c.code == "" && (!r.Verified || last.Verdict != verify.Valid || !strings.Contains(last.Reason, c.says)):
@@ -357,19 +355,4 @@ func TestCasesWithWithheldRecords(t *testing.T) {
 			t.Errorf("%s: with all shown: %v", c.name, whole.Failure)
 		}
 	}
-}
-
-// prune leaves out the histories of members who wrote nothing that is shown.
-func prune(f *verify.File) {
-	shown := map[string]bool{}
-	for _, e := range f.History("vehicle/" + vinA).Entries {
-		if e.Note != nil {
-			for _, author := range writers(e.Note) {
-				shown["member/"+author] = true
-			}
-		}
-	}
-	f.Histories = slices.DeleteFunc(f.Histories, func(h verify.FileHistory) bool {
-		return strings.HasPrefix(h.Subject, "member/") && !shown[h.Subject]
-	})
 }

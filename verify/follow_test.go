@@ -86,12 +86,6 @@ func turnOften(t testing.TB) *turned {
 	return s
 }
 
-func (s *turned) holding(j int) verify.Options {
-	opt := s.options()
-	opt.Policy = parsed(s.t, s.policies[j])
-	return opt
-}
-
 // Every file that was taken away on the way verifies with every policy from
 // the first to the last.
 func TestEveryFileWithEveryPolicy(t *testing.T) {
@@ -106,7 +100,9 @@ func TestEveryFileWithEveryPolicy(t *testing.T) {
 					f.Bridges = append(slices.Clone(f.Bridges), s.receipt(uint64(s.sizes[i]-1), s.sizes[j], s.signers[j]...))
 					steps = 0
 				}
-				r := accepted(t, f.Bytes(), s.holding(j))
+				opt := s.options()
+				opt.Policy = parsed(t, s.policies[j])
+				r := accepted(t, f.Bytes(), opt)
 				if len(r.PolicySteps) != steps || r.Size != uint64(s.sizes[i]) || r.Policy.Text() != s.policies[max(i, j)] {
 					t.Errorf("%d steps: %q", len(r.PolicySteps), r.PolicySteps)
 				}

@@ -89,15 +89,15 @@ func (c *check) meaning() error {
 	}
 	c.leaveOpen()
 	// The quorum's time has whole seconds, and may be unknown.
-	asOf, book := max(c.rep.AsOf*1000, c.seal.Time), c.rep.Casework()
+	asOf, book := max(c.rep.AsOf*1000, c.seal.Time), c.casework
 	k := &Known{
-		Rules: c.rules, AsOf: asOf,
+		Rules: &c.rules, AsOf: asOf,
 		Cases: cases.Statuses(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
 	}
 	for _, e := range c.file.History(c.file.Subject).Entries {
 		entry := judge.Entry{Index: e.Index, Time: e.Time, Hash: Hex(e.Hash)}
-		if s := c.all[e.Index]; e.Note != nil && s != nil {
-			entry.Record = s.rec
+		if e.Note != nil {
+			entry.Record = c.all[e.Index].rec
 		}
 		k.Entries = append(k.Entries, entry)
 	}

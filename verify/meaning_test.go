@@ -161,9 +161,7 @@ func TestMeaningUsesTheRulesOfItsTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	publish := func(version int) {
-		body := w.genesis().Get("rules").With("version", jcs.Number(int64(version))).With("prev", jcs.Text(w.prev("governance"))).
-			With("judgement", jcs.Make(jcs.Field{Name: "late_s", Value: jcs.Number(1)}))
-		w.add(envelope{"rules.published/1", w.govs[0].Name(), []string{"governance"}, body, nil}, w.govs[:w.need]...)
+		w.publish(version, func(rules jcs.Value) jcs.Value { return rules.With("judgement", obj("late_s", 1)) })
 		w.seal()
 	}
 	publish(2)
@@ -194,8 +192,7 @@ func TestAnOverdueDecision(t *testing.T) {
 	w := newWorld(t)
 	target := w.ref("service in")
 	body := obj("claim", obj("value", 14_031), "field", "value", "for", "self", "noticed_by", "inspection", "reason", "digit_typo", "target", target)
-	e := envelope{"correction.requested/1", inspector, []string{"vehicle/" + vinA}, body, []jcs.Field{{Name: "attachments", Value: jcs.Array(
-		obj("bytes", 100, "digest", strings.Repeat("A", 43)+"=", "kind", "photo", "media_type", "image/jpeg", "salted", false))}}}
+	e := envelope{"correction.requested/1", inspector, []string{"vehicle/" + vinA}, body, []jcs.Field{attached("photo")}}
 	asked := w.add(e, w.workshop(inspector))
 	w.seal()
 	report := func() (*verify.Report, string) {

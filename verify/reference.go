@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,8 +34,14 @@ func (a *Authority) CheckReference(r *record.Record, ref record.Reference, other
 
 // concerns reports whether a record stands in a history of a vehicle.
 func concerns(r *record.Record, vehicle string) bool {
+	return slices.ContainsFunc(historiesAbout(vehicle), r.Lists)
+}
+
+// historiesAbout are the subjects of all histories of a vehicle, given by the
+// first of them.
+func historiesAbout(vehicle string) []string {
 	vin := strings.TrimPrefix(vehicle, "vehicle/")
-	return r.Lists(vehicle) || r.Lists("workshop/"+vin) || r.Lists("access/"+vin)
+	return []string{vehicle, "workshop/" + vin, "access/" + vin}
 }
 
 func noReference(r *record.Record, ref record.Reference) error {

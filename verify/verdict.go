@@ -130,11 +130,7 @@ func (c *check) consistent() {
 // own place in the replay.
 func (c *check) references(s *shown) error {
 	for _, ref := range s.rec.References() {
-		history := ""
-		if ref.Type != "" {
-			history = historyOf(ref.Type, s.rec.Vehicle())
-		}
-		found := c.find(s, history, ref.Hash)
+		found := c.find(s, historyOf(ref.Type, s.rec.Vehicle()), ref.Hash)
 		if found.Hidden {
 			continue
 		}

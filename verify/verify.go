@@ -52,7 +52,6 @@ type Report struct {
 	Governance  *Governance
 	Policy      *Policy  // the policy held at last: the caller's own, or that of the last bridge
 	PolicySteps []string // policies followed by bridges, in words
-	casework    *cases.Memory
 	// Meaning is what the records add up to: inference, not evidence. nil
 	// unless the file is verified and about a vehicle.
 	Meaning *Meaning
@@ -67,7 +66,8 @@ type check struct {
 	auth *Authority
 	all  map[uint64]*shown // every entry that shows its record, by log index
 
-	rules *Rules // in force at the last record of the file's subject
+	rules    Rules         // in force at the last record of the file's subject
+	casework *cases.Memory // as far as the replay has come
 
 	byHash map[string]FileEntry // first entry of a history with a leaf hash, by subject, space and hex
 }
@@ -130,8 +130,7 @@ func (c *check) subject() error {
 // ownVehicle reports whether a history is one of the vehicle that the file
 // is about: those whose contents its holder may withhold.
 func (f *File) ownVehicle(subject string) bool {
-	vin, ok := strings.CutPrefix(f.Subject, "vehicle/")
-	return ok && (subject == f.Subject || subject == "workshop/"+vin || subject == "access/"+vin)
+	return strings.HasPrefix(f.Subject, "vehicle/") && contains(historiesAbout(f.Subject), subject)
 }
 
 // records opens every note: each is well formed and of the history that it
@@ -283,7 +282,7 @@ func (c *check) diagnose(h FileHistory, refusal *fault.Error) error {
 // shown record the word of the authority at its own place.
 func (c *check) authority() error {
 	c.auth = NewAuthority(c.opt.Policy.Origin())
-	c.rep.casework = cases.NewMemory()
+	c.casework = cases.NewMemory()
 	last := MaxIndex
 	if own := c.file.History(c.file.Subject).Entries; len(own) > 0 {
 		last = own[len(own)-1].Index
@@ -305,8 +304,7 @@ func (c *check) authority() error {
 			s.err = c.auth.checkUnknown(s.rec, at, certs.VerifyEd25519)
 		}
 		if g := c.auth.Governance; g != nil && i < last {
-			rules := g.Rules // Apply changes them in place
-			c.rules = &rules
+			c.rules = g.Rules
 		}
 	}
 	for i, s := range c.all {

@@ -5,7 +5,17 @@ import (
 	"testing"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/verify"
 )
+
+// withholding is the file of a vehicle whose holder keeps something back.
+func (w *world) withholding(vin string, what ...string) *verify.File {
+	w.t.Helper()
+	f := w.file(vin)
+	_, err := f.Withhold(what...)
+	w.must(err)
+	return f
+}
 
 // What a holder leaves out leaves neither the count nor the proof, and takes
 // with it the histories of those who wrote nothing that is shown.

@@ -47,7 +47,7 @@ func (m *move) open() error {
 	m.opening = true
 	m.c = &State{
 		ID: m.hash, Kind: m.def.Name, Subject: m.vehicle, Opener: m.f.Author, For: b.Get("for").Str, Index: m.f.Index, Time: m.f.Time,
-		Calendar: m.f.Calendar, Zone: m.f.Zone, Says: "", Arbitrator: b.Get("arbitrator").Str,
+		Calendar: m.f.Calendar, Zone: m.f.Zone, Arbitrator: b.Get("arbitrator").Str,
 	}
 	if claim := b.Get("claim"); b.Has("field") {
 		m.c.Claim = &Claim{Field: b.Get("field").Str, Reason: b.Get("reason").Str, Counts: countsOf(claim)}
@@ -234,9 +234,15 @@ func (m *move) set(def Clock) ClockTime {
 
 // clock is the newest of a name; nil if there is none.
 func (c *State) clock(name string) *ClockTime {
-	for i := len(c.Clocks) - 1; i >= 0; i-- {
-		if c.Clocks[i].Name == name {
-			return &c.Clocks[i]
+	return newest(c.Clocks, func(t *ClockTime) bool { return t.Name == name })
+}
+
+// newest is the last of a list, kept in the order of the log, that fits; nil
+// if none does.
+func newest[T any](list []T, fits func(*T) bool) *T {
+	for i := range slices.Backward(list) {
+		if fits(&list[i]) {
+			return &list[i]
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -74,11 +75,7 @@ var defaultBounds = map[string]int64{
 
 // DefaultBounds returns the bounds of version 1 of the rules, by name.
 func DefaultBounds() map[string]int64 {
-	m := map[string]int64{}
-	for name, n := range defaultBounds {
-		m[name] = n
-	}
-	return m
+	return maps.Clone(defaultBounds)
 }
 
 // among reports whether a list parted by | holds a word.

@@ -18,8 +18,8 @@ var needs = map[string]func(m *move, arg string) error{
 	"changed":       needChanged,
 	"unrepeated":    needUnrepeated,
 	"proof":         needProof,
-	"attachment":    func(m *move, kind string) error { return m.needAttachment(kind) },
-	"attachments":   func(m *move, _ string) error { return m.needAttachment("") },
+	"attachment":    (*move).needAttachment,
+	"attachments":   (*move).needAttachment, // of whatever kind
 	"window":        needWindow,
 	"overdue":       needOverdue,
 	"same_vehicle":  needSameVehicle,

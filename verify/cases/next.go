@@ -103,12 +103,7 @@ func (s *Status) answered(member string) bool {
 
 // clock is the newest of a name; nil if there is none.
 func (s *Status) clock(name string) *ClockStatus {
-	for i := len(s.Clocks) - 1; i >= 0; i-- {
-		if s.Clocks[i].Name == name {
-			return &s.Clocks[i]
-		}
-	}
-	return nil
+	return newest(s.Clocks, func(t *ClockStatus) bool { return t.Name == name })
 }
 
 // partyWords say who a party is where the case does not name it.

@@ -1,7 +1,6 @@
 package cases
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -80,8 +79,19 @@ func TestReplayGivesTheSame(t *testing.T) {
 			rt.Fatalf("a replay gives\n%swant\n%s", got, want)
 		}
 		asOf := g.now.UnixMilli()
-		if fmt.Sprint(Statuses(again, car, asOf)) == "" || len(Effects(again, car)) > 2*maxDecisions*len(hashes) {
-			rt.Fatal("what it comes to cannot be told")
+		all := Statuses(again, car, asOf)
+		if len(all) != len(opened) {
+			rt.Fatalf("%d cases are told of, %d were opened", len(all), len(opened))
+		}
+		for _, s := range all {
+			if !slices.Contains(opened, s.Case) || s.Words == "" || len(s.Targets) == 0 {
+				rt.Fatalf("what a case comes to cannot be told: %+v", s)
+			}
+		}
+		for _, e := range Effects(again, car) {
+			if !slices.Contains(opened, e.Case) || !slices.Contains(hashes, e.By) || !slices.Contains(hashes, e.Target) {
+				rt.Fatalf("an effect of no decision on no reading: %+v", e)
+			}
 		}
 	})
 }

@@ -147,7 +147,7 @@ func settleCorrection(m *move) error {
 }
 
 func settleDispute(m *move) error {
-	switch typeOf(m.r.Type) {
+	switch m.r.Type {
 	case "dispute.answered/1":
 		m.c.Answered = append(m.c.Answered, m.f.Author)
 	case "dispute.decided/1", "dispute.appeal_decided/1":

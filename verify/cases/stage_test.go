@@ -109,8 +109,7 @@ func (g *stage) write(who, typ string, body jcs.Value, m more) *record.Record {
 	var fields []jcs.Field
 	var list []jcs.Value
 	for _, kind := range m.attach {
-		list = append(list, jcs.Make(jcs.Field{Name: "bytes", Value: jcs.Number(9)}, jcs.Field{Name: "digest", Value: jcs.Text("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")},
-			jcs.Field{Name: "kind", Value: jcs.Text(kind)}, jcs.Field{Name: "media_type", Value: jcs.Text("image/jpeg")}, jcs.Field{Name: "salted", Value: jcs.Boolean(false)}))
+		list = append(list, obj("bytes", 9, "digest", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "kind", kind, "media_type", "image/jpeg", "salted", jcs.Boolean(false)))
 	}
 	if list != nil {
 		fields = append(fields, jcs.Field{Name: "attachments", Value: jcs.Array(list...)})

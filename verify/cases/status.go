@@ -60,12 +60,13 @@ type ClockStatus struct {
 func Statuses(b Book, vehicle string, asOf int64) []Status {
 	lost := map[string]int{}
 	var all []Status
-	for _, c := range inOrder(b, vehicle) {
+	ordered := inOrder(b, vehicle)
+	for _, c := range ordered {
 		if c.lost() {
 			lost[c.Opener.Member]++
 		}
 	}
-	for _, c := range inOrder(b, vehicle) {
+	for _, c := range ordered {
 		s := c.status(asOf)
 		if c.Kind == dispute.Name {
 			s.Lost = lost[c.Opener.Member]
@@ -81,7 +82,7 @@ const notKnown = "how it stands is not known"
 func (c *State) status(asOf int64) Status {
 	def := Lookup(c.Kind)
 	s := Status{
-		Case: c.ID, Kind: c.Kind, State: c.StateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
+		Case: c.ID, Kind: c.Kind, State: c.stateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
 		By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
 		Last: c.Last,
 	}
@@ -144,10 +145,10 @@ func (s *Status) Without() string {
 	return "went on without it"
 }
 
-// StateAt is the state of a case at a time (ms): a decision that nobody has
+// stateAt is the state of a case at a time (ms): a decision that nobody has
 // appealed in time is final without a record that says so, unless the appeal
 // may be withheld.
-func (c *State) StateAt(asOf int64) string {
+func (c *State) stateAt(asOf int64) string {
 	if t := c.clock("appeal"); c.State == "decided" && !c.Unclear && t != nil && asOf > t.Target {
 		return "final"
 	}
@@ -179,12 +180,7 @@ func (c *State) lost() bool {
 
 // inForce is the decision of a dispute whose findings count.
 func (c *State) inForce() *Decision {
-	for i := len(c.Decisions) - 1; i >= 0; i-- {
-		if c.Decisions[i].Outcome != "upheld" {
-			return &c.Decisions[i]
-		}
-	}
-	return nil
+	return newest(c.Decisions, func(d *Decision) bool { return d.Outcome != "upheld" })
 }
 
 // Disputed lists the readings under a dispute that is open at a time (ms)
@@ -201,7 +197,7 @@ func Disputed(b Book, vehicle string, asOf int64) []string {
 }
 
 func (c *State) disputes(asOf int64) bool {
-	return slices.Contains([]string{"opened", "answered", "appealed"}, c.StateAt(asOf))
+	return slices.Contains([]string{"opened", "answered", "appealed"}, c.stateAt(asOf))
 }
 
 func (c *State) readings() []string {
