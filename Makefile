@@ -29,10 +29,11 @@ lint: ## gofmt, go vet and staticcheck
 	@cd node/thirdparty && $(GO) vet ./...
 
 fuzz: ## run every fuzz target for FUZZTIME each
-	@for pkg in $$($(GO) list ./...); do \
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "== $$pkg $$f"; \
-	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg | grep -E 'elapsed|FAIL|panic|ok' | tail -3 || exit 1; \
+	    if ! $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg >"$$log" 2>&1; then cat "$$log"; exit 1; fi; \
+	    grep elapsed "$$log" | tail -1; \
 	  done; \
 	done
 
