@@ -32,10 +32,7 @@ func in(unit string, mm int64) int64 {
 
 // JSON returns the judgement in canonical form; docs/judgement.md lists the
 // fields. What does not apply is absent.
-func (j *Judgement) JSON() []byte { return j.Value().Bytes() }
-
-// Value returns the judgement as JSON.
-func (j *Judgement) Value() jcs.Value {
+func (j *Judgement) JSON() []byte {
 	return jcs.Make(
 		field("admitted", list(j.Admitted, func(a Admission) jcs.Value {
 			return jcs.Make(text("by", a.By), text("kind", a.Kind), text("record", a.Record))
@@ -59,7 +56,7 @@ func (j *Judgement) Value() jcs.Value {
 		field("shown_only", j.ShownOnly.value()),
 		number("withheld", int64(j.Withheld)),
 		field("without_dispute", j.WithoutDispute.value()),
-	)
+	).Bytes()
 }
 
 // span is the log indices of the first and the last entry.

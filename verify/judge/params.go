@@ -1,5 +1,7 @@
 package judge
 
+import "github.com/milepost-log/milepost/record"
+
 // Lengths are whole millimetres, so that a mile is exact; durations are
 // whole seconds.
 const (
@@ -10,7 +12,7 @@ const (
 	daySeconds  = 86_400
 	yearSeconds = 365 * daySeconds
 
-	maxValue = 1_999_999 // the largest value that a counter is taken to show
+	maxValue = record.MaxOdometer
 )
 
 // Params are the parameters of the judgement, as of one version of the rules.

@@ -100,14 +100,11 @@ func (l *caseList) oneCase(c *cases.Status) {
 	if c.Unclear {
 		l.row("note", "records that may belong to it are withheld: it may stand otherwise than the shown ones say")
 	}
-	behalf, actor := "", ""
-	if c.For != "" && c.For != "self" {
-		behalf = " for the " + plainWords(c.For)
-	}
+	actor := ""
 	if c.By.Actor != "" {
 		actor = ", " + c.By.Actor
 	}
-	l.row("opened", "%s by %s%s%s (log index %d)", moment(c.Opened), c.By.Member, actor, behalf, c.Index)
+	l.row("opened", "%s by %s%s%s (log index %d)", moment(c.Opened), c.By.Member, actor, behalf(c), c.Index)
 	for i, h := range c.Targets {
 		what := "a record that is not shown"
 		if e := l.results[h]; e != nil && e.Record != nil {
@@ -164,16 +161,20 @@ func (l *caseList) decision(d *cases.Decision) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// clockNames are what a deadline or a window is for.
 var clockNames = map[string]string{
 	"answer": "the answer", "decide": "the decision", "final": "the decision on the appeal", "appeal": "an appeal",
 }
 
-func (l *caseList) clock(c *cases.Status, t *cases.ClockStatus) string {
-	name := clockNames[t.Name]
-	if name == "" {
-		name = plainWords(t.Name)
+// ClockName says what a deadline or a window is for.
+func ClockName(name string) string {
+	if s := clockNames[name]; s != "" {
+		return s
 	}
+	return plainWords(name)
+}
+
+func (l *caseList) clock(c *cases.Status, t *cases.ClockStatus) string {
+	name := ClockName(t.Name)
 	if t.Window {
 		s := fmt.Sprintf("%s: until %s", name, moment(t.Target))
 		switch {

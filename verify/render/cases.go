@@ -13,10 +13,7 @@ func (in *inference) cases() {
 	if len(in.meaning.Cases) == 0 {
 		return
 	}
-	if in.b.Len() > 0 {
-		in.b.WriteByte('\n')
-	}
-	fmt.Fprintf(&in.b, "Cases about this vehicle, as of %s:\n", moment(in.meaning.AsOf))
+	fmt.Fprintf(&in.b, "\nCases about this vehicle, as of %s:\n", moment(in.meaning.AsOf))
 	for _, open := range []bool{true, false} {
 		for i := range in.meaning.Cases {
 			if c := &in.meaning.Cases[i]; c.Open == open {
@@ -26,14 +23,13 @@ func (in *inference) cases() {
 	}
 }
 
-var kindWords = map[string]string{"correction": "Correction asked for", "dispute": "Dispute opened"}
+var caseTitles = map[string]string{"correction": "Correction asked for", "dispute": "Dispute opened"}
+
+// CaseTitle says what happened when a case of a kind was opened.
+func CaseTitle(kind string) string { return caseTitles[kind] }
 
 func (in *inference) oneCase(c *cases.Status) {
-	behalf := ""
-	if c.For != "" && c.For != "self" {
-		behalf = " for the " + plainWords(c.For)
-	}
-	in.say(2, "%s by %s%s on %s (log index %d, case %s): %s.", kindWords[c.Kind], c.By.Member, behalf, logDay(c.Opened), c.Index, short(c.Case), c.Words)
+	in.say(2, "%s by %s%s on %s (log index %d, case %s): %s.", CaseTitle(c.Kind), c.By.Member, behalf(c), logDay(c.Opened), c.Index, short(c.Case), c.Words)
 	if c.Unclear {
 		in.say(4, "Records that may belong to it are withheld: it may stand otherwise than the shown ones say.")
 	}
@@ -61,6 +57,14 @@ func (in *inference) oneCase(c *cases.Status) {
 	}
 }
 
+// behalf says for whom a case was opened, "" if for its opener.
+func behalf(c *cases.Status) string {
+	if c.For == "" || c.For == "self" {
+		return ""
+	}
+	return " for the " + plainWords(c.For)
+}
+
 func plainWords(code string) string { return strings.ReplaceAll(code, "_", " ") }
 
 func (in *inference) claim(c *cases.Status) string {
@@ -73,7 +77,7 @@ func (in *inference) claim(c *cases.Status) string {
 		}
 		parts = append(parts, "the counter showed "+strings.TrimSpace(in.unit.Mileage(*l.Value, unit)))
 	} else if l.Unit != "" {
-		parts = append(parts, "the unit was "+symbols[Unit(l.Unit)])
+		parts = append(parts, "the unit was "+Unit(l.Unit).Symbol())
 	}
 	if l.EventTime != "" {
 		parts = append(parts, "it was read on "+dayOf(l.EventTime))

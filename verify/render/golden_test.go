@@ -81,7 +81,7 @@ func (b *logbook) add(author, typ, event string, after time.Duration, body strin
 	r, err := record.Open(note)
 	must(b.t, err)
 	b.results = append(b.results, verify.Result{Subject: car, Index: uint64(10 + 3*n), Time: logged.UnixMilli(), Hash: r.Hash,
-		Record: r, Author: b.authored[author], Verdict: verify.Valid})
+		Record: r, Author: b.authored[author], Key: &verify.Key{ID: certs.FormatID(s.ID())}, Verdict: verify.Valid})
 	return verify.Hex(r.Hash)
 }
 
@@ -111,7 +111,8 @@ func (b *logbook) report(asOf string) *verify.Report {
 	must(b.t, err)
 	r := &verify.Report{
 		Verified: true, Subject: car, Origin: "milepost.example/demo/" + strings.Repeat("0123456789", 4), Size: 4711, AsOf: at.Unix(), Tolerates: 1,
-		Head:    &verify.Head{Checkpoint: verify.Checkpoint{Size: 4711}, Signed: 3, Of: 4, CompleteAsOf: at.Unix()},
+		Head: &verify.Head{Checkpoint: verify.Checkpoint{Size: 4711}, Signed: 3, Of: 4, CompleteAsOf: at.Unix(),
+			Cosigners: []verify.Cosigner{{Name: "lyon", Signed: true, Time: at.Unix()}}},
 		Results: b.results,
 	}
 	b.known.AsOf = at.UnixMilli()
@@ -237,6 +238,31 @@ var stories = []struct {
 		other.Case, other.State, other.Words, other.Decisions = strings.Repeat("cd", 32), "withdrawn", "withdrawn", nil
 		b.known.Cases = []cases.Status{one, other}
 		b.known.Effects = []cases.Effect{{Target: low, By: decided, Case: opened, Index: 19, Kind: cases.Confirmed}}
+	}},
+	{"set aside", render.Kilometres, "2026-08-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2024-01-05T09:00:00+01:00", 81_200, "KMT")
+		b.read(lyon, "2025-01-05T09:00:00+01:00", 101_500, "KMT")
+		low := b.read(turin, "2026-01-05T09:00:00+01:00", 61_000, "KMT")
+		asked := b.add(turin, "correction.requested/1", "2026-02-02T09:00:00+01:00", time.Hour,
+			`{"claim":{"event_time":"2019-01-05T09:00:00+01:00","unit":"SMI"},"field":"event_time","for":"self","noticed_by":"author","reason":"wrong_date","target":"`+low+`"}`)
+		b.add(turin, "case.withdrawn/1", "2026-02-03T09:00:00+01:00", time.Hour, `{"case":"`+asked+`","prev":"`+asked+`"}`)
+		opened := b.add(lyon, "dispute.opened/1", "2026-03-02T09:00:00+01:00", time.Hour,
+			`{"arbitrator":"`+judges+`","claim":"rolled_back","for":"buyer","remedy":"the price back","targets":["`+low+`"]}`, attached("claim"))
+		answered := b.add(turin, "dispute.answered/1", "2026-03-03T09:00:00+01:00", time.Hour, `{"case":"`+opened+`","position":"no_knowledge","prev":"`+opened+`"}`)
+		decided := b.add(judges, "dispute.decided/1", "2026-04-01T09:00:00Z", time.Hour,
+			`{"case":"`+opened+`","findings":[{"finding":"not_actual","target":"`+low+`"}],"prev":"`+answered+`","reasons":"the cluster was changed"}`, attached("decision"))
+		b.results[2].Verdict, b.results[2].Reason = verify.LaterCompromised, "compromised since 2026-06-01T00:00:00Z: this record came into the log before that"
+		set, at, in := ms(b.t, "2026-03-02T09:00:00Z"), ms(b.t, "2026-04-01T10:00:00Z"), ms(b.t, "2026-03-03T09:00:00Z")
+		b.known.Effects = []cases.Effect{{Target: low, By: decided, Case: opened, Index: 31, Kind: cases.Excluded, Reason: "not_actual"}}
+		b.known.Cases = []cases.Status{
+			{Case: asked, Kind: "correction", State: "withdrawn", Words: "withdrawn", Subject: car, Index: 19, Opened: ms(b.t, "2026-02-02T09:00:00Z"), By: cases.Party{Member: turin},
+				For: "self", Targets: []string{low}, Claim: &cases.Claim{Field: "event_time", Reason: "wrong_date", Counts: cases.Counts{Unit: "SMI", EventTime: "2019-01-05T09:00:00+01:00"}}},
+			{Case: opened, Kind: "dispute", State: "final", Words: "decided for good", Subject: car, Index: 25, Opened: set, By: cases.Party{Member: lyon, Actor: "anna"},
+				For: "buyer", Says: "rolled_back", Arbitrator: judges, Targets: []string{low}, Answered: []cases.Party{{Member: turin}},
+				Decisions: []cases.Decision{{Hash: decided, By: cases.Party{Member: judges}, Index: 31, Time: at, Finding: map[string]string{low: "not_actual"}}},
+				Clocks: []cases.ClockStatus{
+					{Name: "answer", Set: set, Target: ms(b.t, "2026-03-09T22:59:59Z"), Breach: ms(b.t, "2026-03-11T22:59:59Z"), Met: in, Rules: 1},
+					{Name: "appeal", Window: true, Set: at, Target: ms(b.t, "2026-05-01T21:59:59Z"), Over: true, Rules: 1}}}}
 	}},
 	{"not known", render.AsEntered, "2026-08-04T12:00:00Z", func(b *logbook) {
 		b.read(lyon, "2025-01-05T09:00:00+01:00", 101_500, "KMT")

@@ -37,7 +37,7 @@ type inference struct {
 	unit    Unit
 	meaning *verify.Meaning
 	results map[string]*verify.Result // by leaf hash, hex
-	brought map[string]*judge.Reading // readings that decisions brought in, by leaf hash
+	brought map[string]*judge.Reading // the judgement's, by leaf hash: one that a decision brought in has no result
 }
 
 func (in *inference) say(indent int, format string, args ...any) {

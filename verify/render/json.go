@@ -131,7 +131,7 @@ func JSON(r *verify.Report, unit Unit) *Report {
 
 func (e *Entry) mark(marks []verify.Mark) {
 	for _, m := range marks {
-		j := Mark{Code: m.Code, Seconds: m.Seconds, By: m.By, Index: m.Index, Author: m.Author, Case: m.Case, Reason: m.Reason,
+		j := Mark{Code: m.Code, Seconds: m.Seconds, By: m.By, Index: m.Index, Author: m.Author, Case: m.Case, Reason: m.Reason, Unclear: m.Unclear,
 			Entered: valueOf(m.Entered), Effective: valueOf(m.Effective)}
 		if m.Code == verify.MarkCorrected {
 			e.Entered, e.Effective = j.Entered, j.Effective

@@ -1,8 +1,7 @@
 package render
 
 import (
-	"time"
-
+	"github.com/milepost-log/milepost/verify"
 	"github.com/milepost-log/milepost/verify/cases"
 )
 
@@ -91,5 +90,5 @@ func instant(ms int64) string {
 	if ms == 0 {
 		return ""
 	}
-	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
+	return verify.FormatLogTime(ms)
 }

@@ -61,7 +61,7 @@ func Authors(results []verify.Result) string {
 		if m := e.Author; m != nil {
 			kinds := make([]string, len(m.Kinds))
 			for i, k := range m.Kinds {
-				kinds[i] = kindOfMember(k)
+				kinds[i] = KindOfMember(k)
 			}
 			lines[m.Name] = hang(fmt.Sprintf("%s: %s, %s (%s)", m.Name, m.LegalName, strings.Join(kinds, " and "), m.Country), 2, 4)
 		}
@@ -72,13 +72,14 @@ func Authors(results []verify.Result) string {
 	return "Who they are, as the log admitted them:\n" + strings.Join(sorted(lines), "")
 }
 
-// kindOfMember is a kind of member in words; docs/format.md, section 4.1.
-func kindOfMember(kind string) string {
-	words := map[string]string{
-		"DLR": "dealer", "MFR": "manufacturer", "PTI": "inspection body", "INS": "insurer", "FIN": "finance house",
-		"ARB": "arbitrator", "FLT": "corporate fleet", "AUD": "auditor",
-	}
-	if w := words[kind]; w != "" {
+var kindsOfMember = map[string]string{
+	"DLR": "dealer", "MFR": "manufacturer", "PTI": "inspection body", "INS": "insurer", "FIN": "finance house",
+	"ARB": "arbitrator", "FLT": "corporate fleet", "AUD": "auditor",
+}
+
+// KindOfMember is a kind of member in words; docs/format.md, section 4.1.
+func KindOfMember(kind string) string {
+	if w := kindsOfMember[kind]; w != "" {
 		return w
 	}
 	return kind

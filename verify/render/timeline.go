@@ -159,10 +159,7 @@ func (t *timeline) flush() {
 // describe says what a record records, with its mileage in the reader's unit.
 func (t *timeline) describe(r *record.Record) (what, mileage string) {
 	what, mileage = Describe(r)
-	if value, unit, ok := mileageOf(r); ok && mileage != "" {
-		mileage = t.unit.Mileage(value, unit)
-	}
-	return what, mileage
+	return what, t.unit.Of(r, mileage)
 }
 
 // remarks are what to know of an entry: late apart, for it is gathered. Why

@@ -25,6 +25,9 @@ var millimetres = map[Unit]int64{Kilometres: 1_000_000, Miles: 1_609_344}
 
 var symbols = map[Unit]string{Kilometres: "km", Miles: "mi"}
 
+// Symbol is what stands behind a figure: km or mi.
+func (u Unit) Symbol() string { return symbols[u] }
+
 // ParseUnit reads km, mi or as-entered, as a person types it.
 func ParseUnit(s string) (Unit, error) {
 	switch s {
@@ -57,7 +60,7 @@ func (u Unit) Mileage(value int64, unit string) string {
 	if in != Unit(unit) {
 		about = "~"
 	}
-	return about + record.Thousands(v) + " " + symbols[in]
+	return about + record.Thousands(v) + " " + in.Symbol()
 }
 
 // Far is the unit in which distances are written, which nobody entered: where
@@ -69,13 +72,17 @@ func (u Unit) Far(j *judge.Judgement) Unit {
 	return u
 }
 
-// mileageOf finds the mileage that the body of a record gives, in the units
-// of its author; ok is false when there is none.
-func mileageOf(r *record.Record) (value int64, unit string, ok bool) {
-	for _, v := range []jcs.Value{r.Body, r.Body.Get("reading"), r.Body.Get("effective"), r.Body.Get("claim"), r.Body.Get("admits")} {
+// Of writes the mileage that a record gives in the reader's unit; mileage is
+// what Describe says of it.
+func (u Unit) Of(r *record.Record, mileage string) string {
+	if mileage == "" {
+		return ""
+	}
+	// A paper from outside the log has its mileage in a reading.
+	for _, v := range []jcs.Value{r.Body, r.Body.Get("reading")} {
 		if value, unit := v.Get("value"), v.Get("unit"); value.Kind == jcs.Int && unit.Kind == jcs.String {
-			return value.Int, unit.Str, true
+			return u.Mileage(value.Int, unit.Str)
 		}
 	}
-	return 0, "", false
+	return mileage
 }

@@ -72,8 +72,8 @@ func (t *tally) count(h *judge.History, rs []entered, i int, truth entered) {
 func offered(j *judge.Judgement, i int, truth entered) bool {
 	for _, b := range j.Breaks {
 		for _, s := range b.Suggestions {
-			d := s.Value*metres[s.Unit] - truth.mm()
-			if s.Record == name(i) && max(d, -d) <= 100*metres["KMT"] {
+			d := s.Value*millimetres[s.Unit] - truth.mm()
+			if s.Record == name(i) && max(d, -d) <= 100*millimetres["KMT"] {
 				return true
 			}
 		}
@@ -81,7 +81,7 @@ func offered(j *judge.Judgement, i int, truth entered) bool {
 	return false
 }
 
-// honest judges the series as they are, at three tolerances.
+// honestRow is what becomes of the series as they are, at one tolerance.
 type honestRow struct {
 	tolerance       string
 	cars, readings  int
@@ -89,6 +89,7 @@ type honestRow struct {
 	jumps, standing int
 }
 
+// honest judges the series as they are, at three tolerances.
 func honest(cars []series) (rows []honestRow) {
 	for _, c := range []struct {
 		name   string

@@ -51,9 +51,9 @@ func (r entered) entry(i int) judge.Entry {
 
 func name(i int) string { return fmt.Sprintf("%064x", i) }
 
-var metres = map[string]int64{"KMT": 1_000_000, "SMI": 1_609_344} // mm, in truth
+var millimetres = map[string]int64{"KMT": 1_000_000, "SMI": 1_609_344}
 
-func (r entered) mm() int64 { return r.value * metres[r.unit] }
+func (r entered) mm() int64 { return r.value * millimetres[r.unit] }
 
 // contradicted says by itself, apart from package judge, whether reading i
 // contradicts another one: it stands 100 km lower than one of an earlier day

@@ -128,14 +128,7 @@ func typeOf(r *record.Record) string {
 // mileageIn writes the mileage that a record gives in the reader's unit,
 // with the one that stands in the record where they differ.
 func mileageIn(unit render.Unit, r *record.Record, mileage string) string {
-	body := r.Body
-	if body.Has("reading") { // of a paper from outside the log
-		body = body.Get("reading")
-	}
-	if mileage == "" || !body.Has("unit") || !body.Has("value") {
-		return mileage
-	}
-	if in := unit.Mileage(body.Get("value").Int, body.Get("unit").Str); in != mileage {
+	if in := unit.Of(r, mileage); in != mileage {
 		return in + " (as entered " + mileage + ")"
 	}
 	return mileage
@@ -220,11 +213,6 @@ type author struct {
 	Keys  []string
 }
 
-var kinds = map[string]string{
-	"DLR": "dealer", "MFR": "manufacturer", "PTI": "inspection body", "INS": "insurer", "FIN": "finance house",
-	"ARB": "arbitrator", "FLT": "corporate client", "AUD": "auditor",
-}
-
 // authorsOf lists who signed the records shown, in the order of first use,
 // each with the keys that signed them.
 func authorsOf(r *verify.Report) (as []author) {
@@ -252,10 +240,7 @@ func authorsOf(r *verify.Report) (as []author) {
 func memberFacts(m *verify.Member) []pair {
 	var is []string
 	for _, k := range m.Kinds {
-		if w := kinds[k]; w != "" {
-			k = w
-		}
-		is = append(is, clean(k))
+		is = append(is, clean(render.KindOfMember(k)))
 	}
 	facts := []pair{{"Name on the log", clean(m.Name), false}, {"Admitted as", strings.Join(is, ", "), false}, {"Country", clean(m.Country), false}}
 	valid := "from " + clean(m.ValidFrom)

@@ -188,9 +188,9 @@ func casesOf(in *Input, es []*entry) (out []caseView) {
 	x := indexOf(es)
 	for i := range m.Cases {
 		c := &m.Cases[i]
-		v := caseView{Title: fmt.Sprintf("%s by %s, %s", caseTitles[c.Kind], clean(c.By.Member), utc(c.Opened)[:10])}
+		v := caseView{Title: fmt.Sprintf("%s by %s, %s", render.CaseTitle(c.Kind), clean(c.By.Member), utc(c.Opened)[:10])}
 		if e := x[c.Case]; e != nil && e.rec != nil {
-			v.Title = fmt.Sprintf("%s by %s, %s (record %d)", caseTitles[c.Kind], e.Author, utc(c.Opened)[:10], e.No)
+			v.Title = fmt.Sprintf("%s by %s, %s (record %d)", render.CaseTitle(c.Kind), e.Author, utc(c.Opened)[:10], e.No)
 		}
 		v.fact("State", sentence(c.Words))
 		if c.Unclear {
@@ -275,10 +275,7 @@ func decisionText(x index, d *cases.Decision) string {
 }
 
 func clockTitle(t *cases.ClockStatus) string {
-	name := clockNames[t.Name]
-	if name == "" {
-		name = words(t.Name)
-	}
+	name := render.ClockName(t.Name)
 	if t.Window {
 		return "Time limit for " + name
 	}

@@ -104,7 +104,7 @@ func draw(readings []judge.Reading, es []*entry, unit render.Unit, subject strin
 	}
 	p := &plot{
 		Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotWidth - plotRight, Top: plotTop, Bottom: plotHeight - plotBottom,
-		Unit: map[render.Unit]string{render.Kilometres: "km", render.Miles: "mi"}[unit],
+		Unit: unit.Symbol(),
 	}
 	s := scaleOf(dots, es)
 	p.ticks(s)

@@ -16,7 +16,6 @@ type repeat struct {
 	Verify  string
 	Report  string
 	Attach  string // "" if no attachments were handed in
-	Policy  string // SHA-256 of the trust policy
 }
 
 func newRepeat(in *Input, sum string) repeat {

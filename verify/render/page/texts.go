@@ -5,12 +5,7 @@ import (
 	"slices"
 )
 
-// What codes of cases mean, for a person.
-
-var caseTitles = map[string]string{"correction": "Correction asked for", "dispute": "Dispute opened"}
-
-var clockNames = map[string]string{"answer": "the answer", "decide": "the decision", "appeal": "an appeal", "final": "the decision on the appeal"}
-
+// findings are what an arbitrator may find of a record.
 var findings = map[string]string{"actual": "the actual mileage", "not_actual": "not the actual mileage", "undetermined": "not to be determined"}
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
-	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
@@ -26,7 +25,6 @@ type view struct {
 	Steps    []string // policies that were followed
 
 	Identity []pair // which file, by what means
-	VIN      string
 
 	Plot      *plot
 	Judgement *judgement
@@ -40,7 +38,6 @@ type view struct {
 	Presented *presented
 	Repeat    repeat
 	Made      string // when the report was made, and by which program
-	Now       string // the same moment as a command takes it
 }
 
 // pair is a term and what is said of it.
@@ -52,13 +49,12 @@ type pair struct {
 func newView(in *Input) *view {
 	r := in.Report
 	sum := fmt.Sprintf("%x", sha256.Sum256(in.File))
-	now := in.Now.UTC().Truncate(time.Second)
 	v := &view{
-		Style: style(sum[:32] + "…"), Title: "Evidence report", Verified: r.Verified, VIN: strings.TrimPrefix(clean(r.Subject), "vehicle/"),
-		Made: "milepost " + in.Version + ", " + utc(now.UnixMilli()), Now: now.Format(time.RFC3339),
+		Style: style(sum[:32] + "…"), Title: "Evidence report", Verified: r.Verified,
+		Made: "milepost " + in.Version + ", " + utc(in.Now.UnixMilli()),
 	}
-	if v.VIN != "" {
-		v.Title += ": " + v.VIN
+	if vin := strings.TrimPrefix(clean(r.Subject), "vehicle/"); vin != "" {
+		v.Title += ": " + vin
 	}
 	v.Identity = []pair{
 		{"Proof file", clean(in.FileName), false}, {"Size", count(int64(len(in.File)), "byte"), false}, {"SHA-256 of the proof file", sum, true},
