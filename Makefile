@@ -39,6 +39,8 @@ fuzz: ## run every fuzz target for FUZZTIME each
 
 bench: build ## measure what this machine can carry; GROW=1 for growth to a million records
 	@./$(BIN) bench $(if $(GROW),--grow)
+	@echo "Judging a history of 500 readings, honest and with ten wrong:"
+	@$(GO) test -run '^$$' -bench Judge500 -count 3 ./verify/judge | grep ns/op
 
 judgement: ## what the mileage judgement makes of errors put into real readings
 	@$(GO) run ./verify/judge/trial
