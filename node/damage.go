@@ -69,7 +69,7 @@ func damageHint(file string) string {
 	return "replace the node: docs/operations.md, A damaged node"
 }
 
-// damaged is the error of a node that knows of damage.
+// fault is the error of a node that knows of the damage.
 func (d Damage) fault() *fault.Error {
 	return fault.New("damaged", "", d.String()).WithHint(damageHint(d.File))
 }
@@ -79,8 +79,12 @@ func (d Damage) fault() *fault.Error {
 type damages struct {
 	mu      sync.Mutex
 	entries map[uint64]Damage
-	mending sync.Mutex  // held while entries are being mended: one at a time
 	suspect chan uint64 // entries that somebody asked for in vain
+
+	// judging is held from before something is read until what was found in it
+	// has been judged and mended. Otherwise what one reader finds may be mended
+	// for another one meanwhile, and then look like a tree that is wrong.
+	judging sync.Mutex
 }
 
 func newDamages() *damages {

@@ -32,11 +32,15 @@ func (n *Node) mending(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case entry := <-n.damage.suspect:
+			n.damage.judging.Lock()
 			if n.unreadable(entry) {
 				n.suspected(ctx, entry)
 			}
+			n.damage.judging.Unlock()
 		case <-tick.C:
+			n.damage.judging.Lock()
 			n.mendAll(ctx)
+			n.damage.judging.Unlock()
 		}
 		if n.damage.err() != nil && n.leads() {
 			n.handOver(ctx)
@@ -45,6 +49,7 @@ func (n *Node) mending(ctx context.Context) {
 }
 
 // suspected names what is damaged in an entry, and mends it, if it is news.
+// The caller holds judging.
 func (n *Node) suspected(ctx context.Context, entry uint64) {
 	n.damage.mu.Lock()
 	_, known := n.damage.entries[entry]
@@ -67,9 +72,8 @@ func (n *Node) suspected(ctx context.Context, entry uint64) {
 	n.assess(ctx, found)
 }
 
+// mendAll tries to mend what is known to be damaged. The caller holds judging.
 func (n *Node) mendAll(ctx context.Context) {
-	n.damage.mending.Lock()
-	defer n.damage.mending.Unlock()
 	mended := map[uint64]bool{}
 	for _, d := range n.damage.list() {
 		if mended[d.Entry] {

@@ -78,10 +78,13 @@ func (n *Node) scrubPass(ctx context.Context) bool {
 		if v == nil {
 			return false, false
 		}
+		n.damage.judging.Lock()
 		done, bytes, err := fn(v)
 		v.Release()
 		n.metrics.scrubLeaves.Set(float64(w.leaf))
-		if !n.assess(ctx, found) || err != nil {
+		whole := n.assess(ctx, found)
+		n.damage.judging.Unlock()
+		if !whole || err != nil {
 			return done, false
 		}
 		found = found[:0]
@@ -144,7 +147,7 @@ func (n *Node) readAgain(ctx context.Context, v *log.View) (found []Damage) {
 
 // assess decides about damage: entries of the ledger that can't be read are
 // kept in mind and mended, and the node goes on without cosigning; with
-// anything else it ends. It reports whether to go on.
+// anything else it ends. It reports whether to go on. The caller holds judging.
 func (n *Node) assess(ctx context.Context, found []Damage) bool {
 	var fatal []Damage
 	for _, d := range found {

@@ -7,13 +7,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/milepost-log/milepost/certs"
@@ -146,21 +146,22 @@ func New(cfg Config) (*Cluster, error) {
 	return &Cluster{Cluster: c, Nodes: map[string]*node.Node{}, cfg: cfg}, nil
 }
 
-// handedOut are the ports that FreeAddress has given, which others in this
-// process may not have opened yet.
-var handedOut sync.Map
+// nextPort counts the ports that FreeAddress has tried. Each process begins
+// elsewhere, so that what one has found free, and not opened yet, isn't found
+// by another.
+var nextPort atomic.Int64
 
-// FreeAddress returns a port of loopback that was free a moment ago. It takes
-// none that the system gives to outgoing connections (from 32768 on Linux):
-// one of those could get it before the node does, or while the node is down.
+func init() { nextPort.Store(int64(os.Getpid()) * 997) }
+
+// FreeAddress returns a port of loopback that was free a moment ago, another
+// each time. It takes none that the system gives to outgoing connections (from
+// 32768 on Linux): one of those could get it before the node does, or while
+// the node is down.
 func FreeAddress() (string, error) {
 	const lowest, count = 10_000, 22_000
 	var last error
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(count))
-		if _, taken := handedOut.LoadOrStore(address, true); taken {
-			continue
-		}
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+nextPort.Add(1)%count)
 		l, err := net.Listen("tcp", address)
 		if err == nil {
 			return address, l.Close()
