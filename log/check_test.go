@@ -44,6 +44,36 @@ func readOver(t *testing.T, l *Log) (wrong []string) {
 	return wrong
 }
 
+// An id's value that has grown at its end is not read as if it had not.
+func TestLookupIsStrict(t *testing.T) {
+	t.Parallel()
+	w := filled(t)
+	if err := w.log.db.Update(func(tx *bbolt.Tx) error {
+		b, err := openBuckets(tx)
+		if err != nil {
+			return err
+		}
+		k, v := b.ids.Cursor().First()
+		var id [16]byte
+		copy(id[:], k)
+		author, number := b.authors.Cursor().First()
+		if err := b.ids.Put(idKey(id, number), v); err != nil {
+			return err
+		}
+		if _, found, err := b.lookupID(string(author), id); !found || err != nil {
+			t.Errorf("found %v, %v", found, err)
+		}
+		if err := b.ids.Put(idKey(id, number), append(append([]byte(nil), v...), 0)); err != nil {
+			return err
+		}
+		_, _, err = b.lookupID(string(author), id)
+		wantCode(t, "an id's value with a byte more", err, "tree_corrupt")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The checks of a scrub pass a sound tree, and find whatever is changed under
 // an open one: there it is not Open that looks.
 func TestReadOver(t *testing.T) {

@@ -24,7 +24,7 @@ func (b *buckets) lookupID(author string, id [16]byte) (index uint64, found bool
 	}
 	in := decoder{rest: value}
 	index = in.uvarint()
-	if in.bad {
+	if in.bad || len(in.rest) > 0 {
 		return 0, false, corrupt("the leaf index of an id can't be read")
 	}
 	return index, true, nil

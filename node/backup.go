@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -31,7 +30,6 @@ type BackupOptions struct {
 	Dir        string // new or empty
 	Passphrase func() ([]byte, error)
 	Now        func() time.Time // nil is time.Now
-	Progress   func(file string)
 
 	wrap func(io.Writer) io.Writer // tests: a disk that fills up
 }
@@ -148,9 +146,6 @@ func (opt *BackupOptions) take(dir string, r io.Reader) (*Manifest, error) {
 	}
 	var got []ManifestFile
 	for _, f := range backupFiles {
-		if opt.Progress != nil {
-			opt.Progress(f.Name)
-		}
 		if err := next(f.Name); err != nil {
 			return nil, err
 		}
@@ -304,11 +299,11 @@ func (b *backup) write(w io.Writer, now time.Time) error {
 		if err := t.WriteHeader(&tar.Header{Name: f.Name, Mode: 0o600, Size: from.size, ModTime: now}); err != nil {
 			return fmt.Errorf("write the backup: %w", err)
 		}
-		h := &hashWriter{w: t, h: sha256.New()}
-		if _, err := from.writeTo(h); err != nil {
+		h := sha256.New()
+		if _, err := from.writeTo(io.MultiWriter(t, h)); err != nil {
 			return fmt.Errorf("write the backup of %s: %w", f.Name, err)
 		}
-		f.Size, f.SHA256 = from.size, hex.EncodeToString(h.h.Sum(nil))
+		f.Size, f.SHA256 = from.size, hex.EncodeToString(h.Sum(nil))
 		m.Files = append(m.Files, f)
 	}
 	data := m.bytes()
@@ -319,16 +314,4 @@ func (b *backup) write(w io.Writer, now time.Time) error {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return t.Close()
-}
-
-// hashWriter hashes what passes.
-type hashWriter struct {
-	w io.Writer
-	h hash.Hash
-}
-
-func (w *hashWriter) Write(p []byte) (int, error) {
-	n, err := w.w.Write(p)
-	w.h.Write(p[:n])
-	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -50,8 +51,8 @@ func Check(ctx context.Context, dir string, opt CheckOptions) (*CheckReport, err
 	}
 	k := &checker{opt: opt, dir: dir, rep: &CheckReport{Node: opt.Node, Damage: []Damage{}}, sound: map[string]bool{}}
 	defer k.close()
-	if _, err := os.Stat(filepath.Join(dir, ledgerFile)); err != nil {
-		return nil, fault.New("data_dir", dir, "there is no raft.db in it").WithHint("name a node's data directory")
+	if err := hasLedger(dir); err != nil {
+		return nil, err
 	}
 	// Pages first: bbolt can't be let loose on a file whose pages do not fit.
 	for _, name := range []string{ledgerFile, treeFile, headsFile} {
@@ -60,6 +61,14 @@ func Check(ctx context.Context, dir string, opt CheckOptions) (*CheckReport, err
 		}
 	}
 	return k.rep, k.run(ctx)
+}
+
+// hasLedger refuses a directory that is no node's. Code data_dir.
+func hasLedger(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, ledgerFile)); err != nil {
+		return fault.New("data_dir", dir, "there is no raft.db in it").WithHint("name a node's data directory")
+	}
+	return nil
 }
 
 type checker struct {
@@ -146,6 +155,9 @@ func (k *checker) run(ctx context.Context) error {
 	if err := k.entries(ctx, ledger, w.entry); err != nil || !k.sound[headsFile] {
 		return err
 	}
+	if slices.ContainsFunc(k.rep.Damage, func(d Damage) bool { return d.File == treeFile }) {
+		return nil // a damaged tree can't say whether heads.db is whole; a new one will
+	}
 	return k.heads(view)
 }
 
@@ -210,7 +222,7 @@ func (k *checker) heads(view *log.View) error {
 		return nil
 	}
 	defer db.Close()
-	w := &headWalk{node: k.opt.Node, found: k.found}
+	w := &headWalk{node: k.opt.Node, found: k.found, still: true}
 	for done := false; !done; {
 		if done, err = w.step(db, view, 10_000); err != nil {
 			break // told

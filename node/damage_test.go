@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -16,11 +17,13 @@ import (
 )
 
 // stoppedNode is the data directory of a node of some history, stopped, and
-// one record in it.
+// one record in it, about which there is a case.
 func stoppedNode(t *testing.T, c *cluster) (dir string, note []byte, leaf uint64) {
 	car := newVIN()
 	note = c.reading(car, 23_456)
 	ans := c.ack("turin", note)
+	asked := c.asks(other, car, note, 123_456)
+	c.ack("turin", asked, c.follows(dealer, "case.evidence/1", car, asked, asked)) // in one batch
 	for range 6 {
 		c.ack("turin", c.readings(30)...)
 		c.ack("turin", c.reading(car, 30_000), note) // one of them is there already
@@ -54,6 +57,11 @@ func TestCheckNamesDamage(t *testing.T) {
 	r, err := record.Open(note)
 	must(t, err)
 	key := verify.SubjectKey(r.Subject("vehicle"))
+	tree, err := log.Open(filepath.Join(dir, "tree.db"), log.Config{ReadOnly: true})
+	must(t, err)
+	applied, term := tree.Applied()
+	must(t, tree.Close())
+	place := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, applied), term)
 	for _, s := range []struct {
 		name, file string
 		spoil      func(path string)
@@ -66,6 +74,12 @@ func TestCheckNamesDamage(t *testing.T) {
 		{"an id", "tree.db", func(p string) { flipAll(t, p, r.UUID[:]) }, []string{fmt.Sprintf("leaf %d,", leaf), "index of ids"}},
 		{"the name of a history", "tree.db", func(p string) { flipAll(t, p, key[:]) }, []string{"node lyon, tree.db", "histor"}},
 		{"the authority", "tree.db", func(p string) { flipAll(t, p, []byte("Garage de Lyon")) }, []string{"tree.db", "member/dealer.example/lyon is not what the ledger gives"}},
+		{"a case", "tree.db", func(p string) { flipAll(t, p, []byte(`"reason":"digit_typo"`)) },
+			[]string{"tree.db", "what it says of case/" + r.Subject("vehicle"), "is not what the ledger gives"}},
+		{"what a case says of a record", "tree.db", func(p string) { flipAll(t, p, []byte(`","open":"`)) },
+			[]string{"tree.db", "what it says of target/" + r.Subject("vehicle"), "is not what the ledger gives"}},
+		{"the term of its place in the ledger", "tree.db", func(p string) { flipAll(t, p, place) },
+			[]string{"tree.db", fmt.Sprintf("it has taken ledger entry %d of term", applied)}},
 		{"a file cut short", "tree.db", func(p string) { must(t, os.Truncate(p, 8192)) }, []string{"tree.db"}},
 		{"a missing file", "heads.db", func(p string) { must(t, os.Remove(p)) }, []string{"heads.db", "missing"}},
 		{"no database", "raft.db", func(p string) { must(t, os.WriteFile(p, []byte("raft"), 0o600)) }, []string{"raft.db"}},
@@ -80,6 +94,9 @@ func TestCheckNamesDamage(t *testing.T) {
 			all := ""
 			for _, d := range rep.Damage {
 				all += d.String() + "\n"
+				if d.File != s.file {
+					t.Errorf("%s is blamed: %s", d.File, d)
+				}
 			}
 			for _, words := range s.says {
 				if !strings.Contains(all, words) {
@@ -134,18 +151,6 @@ func TestCheckFindsFlippedBits(t *testing.T) {
 	if rep := check(t, dir); len(rep.Damage) > 0 {
 		t.Errorf("after all were flipped back: %v", rep.Damage)
 	}
-}
-
-func flipBit(t testing.TB, path string, at int64, bit byte) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	must(t, err)
-	defer f.Close()
-	b := make([]byte, 1)
-	_, err = f.ReadAt(b, at)
-	must(t, err)
-	b[0] ^= bit
-	_, err = f.WriteAt(b, at)
-	must(t, err)
 }
 
 // A tree made anew is the same: root, authority, place in the ledger. Nothing

@@ -264,20 +264,12 @@ func (c *Client) Raw(req *http.Request) (*http.Response, error) {
 func (n *Node) AccessHistory(vin string) (records []*record.Record) {
 	view := n.heads.newest()
 	defer view.Release()
-	entries, err := view.History("access/" + vin)
+	err := eachRecord(view, "access/"+vin, func(_ verify.Entry, r *record.Record) error {
+		records = append(records, r)
+		return nil
+	})
 	if err != nil {
 		panic(err)
-	}
-	for _, e := range entries {
-		leaf, err := view.Leaf(e.Index)
-		if err != nil {
-			panic(err)
-		}
-		r, err := record.Open(leaf)
-		if err != nil {
-			panic(err)
-		}
-		records = append(records, r)
 	}
 	return records
 }

@@ -9,6 +9,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
@@ -17,24 +18,11 @@ import (
 // policiesIn reads all policies that were ever in force from the governance
 // history of a view, oldest first.
 func policiesIn(view *log.View) (all []policyAt, err error) {
-	entries, err := view.History(record.Governance)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		leaf, err := view.Leaf(e.Index)
-		if err != nil {
-			return nil, err
-		}
-		r, err := record.Open(leaf)
-		if err != nil {
-			return nil, fmt.Errorf("governance record at log index %d: %w", e.Index, err)
-		}
-		if all, err = appendPolicy(all, e.Index, r); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	err = eachRecord(view, record.Governance, func(e verify.Entry, r *record.Record) (err error) {
+		all, err = appendPolicy(all, e.Index, r)
+		return err
+	})
+	return all, err
 }
 
 // policyAtSize is the policy in force for a head of a size; nil if none is.
@@ -53,6 +41,7 @@ type headWalk struct {
 	found func(Damage)
 	next  []byte // key of the next cosigned head; nil for the first
 	heads int
+	still bool // nothing grows while this walks: the node is stopped
 }
 
 func (w *headWalk) bad(format string, args ...any) {
@@ -62,11 +51,16 @@ func (w *headWalk) bad(format string, args ...any) {
 // step goes on by n heads; done says that all were seen, the published one and
 // the bridges too. Heads beyond the view are left to the next time.
 func (w *headWalk) step(db *bolt.DB, v *log.View, n int) (done bool, err error) {
-	err = log.Guard(func() error {
-		all, err := policiesIn(v)
-		if err != nil {
-			return err
+	all, err := policiesIn(v)
+	if err != nil { // which is not for heads.db to answer
+		d := Damage{Node: w.node, File: treeFile, What: err.Error()}
+		if fault.Code(err) == "ledger_corrupt" {
+			d.File = ledgerFile
 		}
+		w.found(d)
+		return false, errWalkEnds
+	}
+	err = log.Guard(func() error {
 		return db.View(func(tx *bolt.Tx) error {
 			cosigned, published, bridges := tx.Bucket(cosignedBucket), tx.Bucket(publishedBucket), tx.Bucket(bridgesBucket)
 			if cosigned == nil || published == nil || bridges == nil {
@@ -85,6 +79,9 @@ func (w *headWalk) step(db *bolt.DB, v *log.View, n int) (done bool, err error) 
 			}
 			done = true
 			w.published(v, all, published.Get([]byte("newest")))
+			if k, _ := published.Cursor().First(); k != nil && published.Get([]byte("newest")) == nil {
+				w.bad("the newest head with a quorum stands under another name")
+			}
 			return bridges.ForEach(func(k, val []byte) error {
 				p, err := verify.ParseTLogProof(val)
 				if err == nil && (len(k) != 8 || p.Index != binary.BigEndian.Uint64(k)) {
@@ -111,32 +108,45 @@ func (w *headWalk) cosigned(v *log.View, all []policyAt, k, val []byte) {
 	}
 	size := binary.BigEndian.Uint64(k)
 	if size > v.Size {
-		if size > v.Size+1<<32 {
+		// In a running node the tree may have grown since the view was taken.
+		if size > v.Size+1<<32 || w.still && !logSigned(headText(v, size, val), all) {
 			w.bad("a cosigned head is said to cover %d leaves", size)
 		}
 		return
 	}
 	w.heads++
-	c := verify.Checkpoint{Origin: v.Seal.Origin, Size: size, Root: [32]byte(val[:32])}
-	if root, err := v.RootAt(size); err != nil || root != c.Root {
-		w.bad("the head that this node cosigned at size %d has root %s, its tree gives %s", size, verify.Hex(c.Root), verify.Hex(root))
+	if root, err := v.RootAt(size); err != nil || root != [32]byte(val[:32]) {
+		w.bad("the head that this node cosigned at size %d has root %x, its tree gives %s", size, val[:32], verify.Hex(root))
 		return
 	}
-	note, err := certs.ParseNote([]byte(c.Text()+"\n"+string(val[40:])), verify.MaxCheckpoint, 4)
-	if err != nil || len(note.Sigs) == 0 {
-		w.bad("the log key's signature that was cosigned at size %d cannot be read", size)
-		return
+	if !logSigned(headText(v, size, val), all) {
+		w.bad("the log key's signature that was cosigned at size %d does not fit", size)
+	}
+}
+
+// headText writes an entry of the cosigned heads as the note that it is of.
+func headText(v *log.View, size uint64, val []byte) []byte {
+	c := verify.Checkpoint{Origin: v.Seal.Origin, Size: size, Root: [32]byte(val[:32])}
+	return []byte(c.Text() + "\n" + string(val[40:]))
+}
+
+// logSigned reports whether a note carries a signature of a log key of any of
+// the policies.
+func logSigned(msg []byte, all []policyAt) bool {
+	note, err := certs.ParseNote(msg, verify.MaxCheckpoint, 4)
+	if err != nil {
+		return false
 	}
 	for _, s := range note.Sigs {
 		for i := range all {
 			for _, key := range all[i].policy.Logs() {
 				if key.Name() == s.Name && key.ID() == s.ID && key.Verify([]byte(note.Text), s.Bytes) {
-					return
+					return true
 				}
 			}
 		}
 	}
-	w.bad("the log key's signature that was cosigned at size %d does not fit", size)
+	return false
 }
 
 func (w *headWalk) published(v *log.View, all []policyAt, note []byte) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/verify"
@@ -81,8 +82,7 @@ func backupDamaged(where, what string) *fault.Error {
 // backup_version.
 func ParseManifest(data []byte) (*Manifest, error) {
 	m := new(Manifest)
-	d := json.NewDecoder(bytes.NewReader(data))
-	if err := d.Decode(m); err != nil {
+	if err := json.Unmarshal(data, m); err != nil {
 		return nil, backupDamaged(manifestFile, "it cannot be read").Because(err)
 	}
 	if m.Format != manifestFormat {
@@ -125,15 +125,15 @@ func ReadManifest(dir string) (*Manifest, error) {
 }
 
 // head checks the manifest's tree head as far as it can be without the tree.
-func (m *Manifest) head() (*verify.Checkpoint, error) {
-	c, _, err := verify.ParseCheckpoint([]byte(m.Checkpoint))
+func (m *Manifest) head() (*certs.Note, error) {
+	c, note, err := verify.ParseCheckpoint([]byte(m.Checkpoint))
 	if err == nil && (c.Origin != m.Origin || c.Size > m.TreeSize) {
 		err = fmt.Errorf("it is of %s at size %d", c.Origin, c.Size)
 	}
 	if err != nil {
 		return nil, backupDamaged(manifestFile, "its tree head does not fit").Because(err)
 	}
-	return c, nil
+	return note, nil
 }
 
 // hashedFile writes a new file, mode 0600, from a stream, synced, and returns

@@ -43,10 +43,10 @@ const (
 // new tree must give the root of every head that heads.db keeps. Until it is
 // whole the former one stays where it is; then that is set aside as
 // tree.db.old. Codes: data_dir, data_in_use, rebuild_differs, ledger_corrupt,
-// disk_full.
+// ledger_empty, heads_corrupt, disk_full.
 func Rebuild(ctx context.Context, dir string, progress func(done, total uint64)) (rep *RebuildReport, err error) {
-	if _, err := os.Stat(filepath.Join(dir, ledgerFile)); err != nil {
-		return nil, fault.New("data_dir", dir, "there is no raft.db in it").WithHint("name a node's data directory")
+	if err := hasLedger(dir); err != nil {
+		return nil, err
 	}
 	release, err := store.Hold(filepath.Join(dir, ledgerFile))
 	if err != nil {
@@ -134,19 +134,18 @@ func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, err error) 
 	if _, err := os.Stat(path); os.IsNotExist(err) {
 		return kept, 0, nil
 	}
-	wrong := headsCorrupt
 	if err := store.CheckPages(path); err != nil {
-		return nil, 0, wrong(err)
+		return nil, 0, headsCorrupt(err)
 	}
 	db, err := bolt.Open(path, 0o400, &bolt.Options{ReadOnly: true, Timeout: time.Second})
 	if err != nil {
-		return nil, 0, wrong(err)
+		return nil, 0, headsCorrupt(err)
 	}
 	defer db.Close()
 	if note := savedHead(db); len(note) > 0 {
 		c, _, err := verify.ParseCheckpoint(note)
 		if err != nil {
-			return nil, 0, wrong(err)
+			return nil, 0, headsCorrupt(err)
 		}
 		kept[c.Size], newest = c.Root, c.Size
 	}
@@ -168,7 +167,7 @@ func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, err error) 
 		})
 	})
 	if err != nil {
-		return nil, 0, wrong(err)
+		return nil, 0, headsCorrupt(err)
 	}
 	return kept, newest, nil
 }
@@ -211,40 +210,48 @@ func rebuild(ctx context.Context, tree *log.Log, ledger *store.Store, end, newes
 		defer v.Release()
 		return v.Size >= newest
 	}
-	var chunk []*raft.Log
-	flush := func() error {
-		if len(chunk) > 0 {
-			if _, err := st.apply(chunk); err != nil {
-				return err
-			}
-			rep.Entries = chunk[len(chunk)-1].Index
-			chunk = chunk[:0]
+	take := func(chunk []*raft.Log) error {
+		if _, err := st.apply(chunk); err != nil {
+			return err
 		}
+		rep.Entries = chunk[len(chunk)-1].Index
 		if progress != nil {
 			progress(rep.Entries, max(end, rep.Entries))
 		}
 		return ctx.Err()
 	}
-	for i := uint64(1); i <= last; i++ {
-		if i > end && len(chunk) == 0 && reached() {
-			break
-		}
-		e, err := ledger.Entry(i)
-		if err != nil {
+	if err := replay(ledger, 1, min(end, last), take); err != nil {
+		return nil, err
+	}
+	// Entry by entry past the end: not one more than is needed is final.
+	for i := end + 1; i <= last && !reached(); i++ {
+		if err := replay(ledger, i, i, take); err != nil {
 			return nil, err
 		}
-		// The others hold nothing for the state machine.
+	}
+	return rep, ctx.Err()
+}
+
+// replay hands on, in chunks, the entries of a ledger from one index up to
+// another that the state machine takes; the others hold nothing for it.
+func replay(ledger *store.Store, from, to uint64, take func(chunk []*raft.Log) error) error {
+	var chunk []*raft.Log
+	for i := from; i <= to; i++ {
+		e, err := ledger.Entry(i)
+		if err != nil {
+			return err
+		}
 		if e.Type == raft.LogCommand || e.Type == raft.LogConfiguration {
 			chunk = append(chunk, e)
 		}
-		// Entry by entry past the end: not one more than is needed is final.
-		if len(chunk) == auditChunk || i >= end {
-			if err := flush(); err != nil {
-				return nil, err
+		if len(chunk) == auditChunk || i == to && len(chunk) > 0 {
+			if err := take(chunk); err != nil {
+				return err
 			}
+			chunk = chunk[:0]
 		}
 	}
-	return rep, flush()
+	return nil
 }
 
 // fits holds the new tree against the kept heads.

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -58,10 +59,11 @@ func Restore(ctx context.Context, opt RestoreOptions) (*AuditReport, error) {
 		return nil, fault.New("restore_other_log", opt.Backup, "the backup is of the log "+m.Origin).
 			WithHint("the founding file here is of " + founding.Origin)
 	}
-	if _, err := m.head(); err != nil {
+	head, err := m.head()
+	if err != nil {
 		return nil, err
 	}
-	if err := mayBegin(opt.ID, m, founding); err != nil {
+	if err := mayBegin(opt.ID, m, head, founding); err != nil {
 		return nil, err
 	}
 	s, err := stage(opt.Cluster.DataPath(opt.ID))
@@ -94,7 +96,7 @@ func sameNode(id, why string) error {
 
 // mayBegin refuses an id that may have voted or cosigned before, as far as
 // the manifest and the founding tell.
-func mayBegin(id string, m *Manifest, founding *Founding) error {
+func mayBegin(id string, m *Manifest, head *certs.Note, founding *Founding) error {
 	if id == m.Node {
 		return sameNode(id, "the backup is its own: since then it may have voted and cosigned, and would do so again, otherwise")
 	}
@@ -103,11 +105,7 @@ func mayBegin(id string, m *Manifest, founding *Founding) error {
 			return sameNode(id, "it is a node of the founding, and may have voted and cosigned")
 		}
 	}
-	_, note, err := verify.ParseCheckpoint([]byte(m.Checkpoint))
-	if err != nil {
-		return backupDamaged(manifestFile, "its tree head does not fit").Because(err)
-	}
-	for _, sig := range note.Sigs {
+	for _, sig := range head.Sigs {
 		if sig.Name == record.NodeName(m.Origin, id) {
 			return sameNode(id, "it has cosigned the backup's tree head: it has run before")
 		}

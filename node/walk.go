@@ -2,9 +2,11 @@ package node
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/raft"
 	"github.com/transparency-dev/merkle/proof"
@@ -14,21 +16,23 @@ import (
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/cases"
 )
 
 // walk reads a ledger and its tree side by side, everything in them once, in
 // steps: `node check` takes them one after the other, the scrub of a running
 // node with pauses between. It computes leaf hashes from the ledger's bytes,
-// tiles from the tiles below, histories from their leaves, and what governance
-// and members are from their records. Signatures of records are left to an
-// audit: the tree's root, which cosigners signed, vouches for the bytes.
+// tiles from the tiles below, histories from their leaves, and what governance,
+// members and cases are from their records. Signatures of records are left to
+// an audit: the tree's root, which cosigners signed, vouches for the bytes.
 type walk struct {
 	node   string
 	ledger *store.Store
 	found  func(Damage)
 
 	auth    *verify.Authority // as the records say, in their order
-	whole   bool              // auth has seen all of them
+	cases   caseStates        // as the records say, in their order
+	whole   bool              // auth and cases have seen all of them
 	created int               // vehicles that have their vehicle.created
 	config  []byte            // newest configuration of Raft, after its index
 
@@ -44,7 +48,7 @@ type walk struct {
 var errWalkEnds = errors.New("the rest cannot be read")
 
 func newWalk(node, origin string, ledger *store.Store, found func(Damage)) *walk {
-	return &walk{node: node, ledger: ledger, found: found, auth: verify.NewAuthority(origin), whole: true, entry: 1}
+	return &walk{node: node, ledger: ledger, found: found, auth: verify.NewAuthority(origin), cases: caseStates{}, whole: true, entry: 1}
 }
 
 func (w *walk) bad(d Damage, format string, args ...any) {
@@ -248,9 +252,62 @@ func (w *walk) record(v *log.View, b *log.Batch, leaf uint64, pos int, batch *ba
 		}
 	}
 	if w.whole {
-		w.auth.Apply(r, verify.Place{Index: leaf, Time: b.Time})
+		at := verify.Place{Index: leaf, Time: b.Time}
+		w.takeCase(v, r, at)
+		w.auth.Apply(r, at)
 	}
 	return nil
+}
+
+// takeCase takes a record into its case as the state machine did. Whether it
+// may stand there is for an audit: what is refused changes nothing.
+func (w *walk) takeCase(v *log.View, r *record.Record, at verify.Place) {
+	if r.Def.Case == "" || w.auth.Governance == nil || w.auth.Members[r.Author] == nil {
+		return
+	}
+	f := w.auth.CaseFacts(r, at)
+	f.Find = func(_, hash string) (found cases.Found) {
+		raw, err := hex.DecodeString(hash)
+		if err != nil || len(raw) != 32 {
+			return found
+		}
+		index, ok, err := v.Find([32]byte(raw))
+		if err == nil && ok && index < at.Index {
+			found.Index = index
+			if found.Time, err = v.Time(index); err == nil {
+				var leaf []byte
+				leaf, err = v.Leaf(index)
+				found.Record, _ = record.Open(leaf) // nil for a seal
+			}
+		}
+		if err != nil {
+			w.whole = false // told where that leaf is read
+		}
+		return found
+	}
+	cases.Apply(w.cases, r, f)
+}
+
+// caseStates is a cases.Store: states of cases by their keys in tree.db, as
+// they stand there.
+type caseStates map[string][]byte
+
+func (m caseStates) Case(vehicle, id string) *cases.State {
+	c, _ := cases.DecodeState(m[caseState+vehicle+"/"+id])
+	return c
+}
+
+func (m caseStates) SetCase(vehicle string, c *cases.State) {
+	m[caseState+vehicle+"/"+c.ID] = cases.Encode(c)
+}
+
+func (m caseStates) Target(vehicle, hash string) *cases.Standing {
+	t, _ := cases.DecodeStanding(m[targetState+vehicle+"/"+hash])
+	return t
+}
+
+func (m caseStates) SetTarget(vehicle string, t *cases.Standing) {
+	m[targetState+vehicle+"/"+t.Hash] = cases.Encode(t)
 }
 
 // included reports whether a leaf hash is under the root of a view.
@@ -301,25 +358,42 @@ func (w *walk) end(v *log.View) {
 	case len(w.config) > 0 && string(c) != string(w.config):
 		w.bad(Damage{File: treeFile}, "its configuration of Raft is not the ledger's newest")
 	}
+	if index, term, err := v.Applied(); err != nil {
+		w.badTree(err)
+	} else if e, err := w.ledger.Entry(index); err == nil && e.Term != term {
+		w.bad(Damage{File: treeFile}, "it has taken ledger entry %d of term %d, the ledger's is of %d", index, term, e.Term)
+	}
 	if !w.whole {
-		return // what governance and members are can't be told; the reason has been
+		return // what governance, members and cases are can't be told; the reason has been
 	}
 	for _, s := range w.auth.Subjects() {
-		kept, err := v.State(authorityState + s)
-		if err != nil {
-			w.badTree(err)
-		} else if string(kept) != string(w.auth.Encode(s)) {
-			w.bad(Damage{File: treeFile}, "what it says of %s is not what the ledger gives", s)
-		}
+		w.state(v, authorityState+s, w.auth.Encode(s))
+	}
+	cases := map[string]int{} // by prefix
+	for _, key := range sortedKeys(w.cases) {
+		w.state(v, key, w.cases[key])
+		cases[key[:strings.Index(key, "/")+1]]++
 	}
 	for _, c := range []struct {
 		prefix string
 		want   int
-	}{{authorityState, len(w.auth.Subjects())}, {createdState, w.created}} {
+	}{
+		{authorityState, len(w.auth.Subjects())}, {createdState, w.created},
+		{caseState, cases[caseState]}, {targetState, cases[targetState]},
+	} {
 		if n, err := v.CountStates(c.prefix); err != nil {
 			w.badTree(err)
 		} else if n != c.want {
 			w.bad(Damage{File: treeFile}, "it has %d states of %s, the ledger gives %d", n, c.prefix, c.want)
 		}
+	}
+}
+
+// state holds a state of tree.db against what the ledger gives.
+func (w *walk) state(v *log.View, key string, want []byte) {
+	if kept, err := v.State(key); err != nil {
+		w.badTree(err)
+	} else if string(kept) != string(want) {
+		w.bad(Damage{File: treeFile}, "what it says of %s is not what the ledger gives", strings.TrimPrefix(key, authorityState))
 	}
 }

@@ -97,7 +97,8 @@ func (w *pageWalk) run() error {
 		sum := fnv.New64a()
 		sum.Write(m[:56])
 		if binary.LittleEndian.Uint32(m) != boltMagic || binary.LittleEndian.Uint32(m[4:]) != boltVersion || binary.LittleEndian.Uint64(m[56:]) != sum.Sum64() {
-			continue
+			// bbolt would take the other one, and be a transaction behind.
+			return fmt.Errorf("%w: its meta page at byte %d is not whole", errPages, at)
 		}
 		if id := binary.LittleEndian.Uint64(m[48:]); !found || id > txid {
 			found, txid = true, id
@@ -213,25 +214,30 @@ func (w *pageWalk) elements(id uint64, p []byte, low, high []byte) error {
 	if pageHeader+count*elementSize > len(p) || flags == branchPage && count == 0 {
 		return badPage(id, "is said to hold %d elements", count)
 	}
-	at := func(i int) (e, k, v []byte, err error) {
+	at := func(i int) (from uint64, e, k, v []byte, err error) {
 		base := pageHeader + i*elementSize
 		e = p[base : base+elementSize]
 		pos, ksize, vsize := uint64(binary.LittleEndian.Uint32(e)), uint64(binary.LittleEndian.Uint32(e[4:])), uint64(0)
 		if flags == leafPage {
 			pos, ksize, vsize = uint64(binary.LittleEndian.Uint32(e[4:])), uint64(binary.LittleEndian.Uint32(e[8:])), uint64(binary.LittleEndian.Uint32(e[12:]))
 		}
-		from := uint64(base) + pos
+		from = uint64(base) + pos
 		if pos < uint64((count-i)*elementSize) || from+ksize+vsize > uint64(len(p)) {
-			return nil, nil, nil, badPage(id, "has element %d outside itself", i)
+			return 0, nil, nil, nil, badPage(id, "has element %d outside itself", i)
 		}
-		return e, p[from : from+ksize], p[from+ksize : from+ksize+vsize], nil
+		return from, e, p[from : from+ksize], p[from+ksize : from+ksize+vsize], nil
 	}
 	var before []byte
+	next := uint64(pageHeader + count*elementSize) // bbolt leaves no gaps
 	for i := range count {
-		e, k, v, err := at(i)
+		from, e, k, v, err := at(i)
 		if err != nil {
 			return err
 		}
+		if from != next {
+			return badPage(id, "has element %d at byte %d, the one before ends at %d", i, from, next)
+		}
+		next += uint64(len(k) + len(v))
 		// The first key of a branch may be above the least one below it, never
 		// the other way round; a leaf's must keep to both bounds.
 		if i > 0 && bytes.Compare(before, k) >= 0 || high != nil && bytes.Compare(k, high) >= 0 || low != nil && bytes.Compare(k, low) < 0 {
@@ -241,7 +247,7 @@ func (w *pageWalk) elements(id uint64, p []byte, low, high []byte) error {
 		if flags == branchPage {
 			below := high
 			if i+1 < count {
-				if _, below, _, err = at(i + 1); err != nil {
+				if _, _, below, _, err = at(i + 1); err != nil {
 					return err
 				}
 			}

@@ -151,6 +151,9 @@ func TestCheckPages(t *testing.T) {
 		"one page twice":      func(p []byte) { copy(p[child:child+8], p[child+elementSize:]) },
 		"a count":             func(p []byte) { p[branch*size+11] = 0xff },
 		"a key out of itself": func(p []byte) { p[branch*size+pageHeader+6] = 0xff },
+		"one meta":            func(p []byte) { p[40] ^= 1 },
+		"the other meta":      func(p []byte) { p[size+40] ^= 1 },
+		"a longer key":        func(p []byte) { p[branch*size+pageHeader+4]++ },
 		"both metas":          func(p []byte) { p[40] ^= 1; p[size+40] ^= 1 },
 	} {
 		spoilt := bytes.Clone(whole)
