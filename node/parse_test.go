@@ -281,3 +281,35 @@ func TestFirstRules(t *testing.T) {
 		t.Error("there is a central support that nobody named")
 	}
 }
+
+// The first rules give every type to those who are to write and read it: the
+// table that was typed by hand for the tests of the room record.
+func TestFirstRights(t *testing.T) {
+	t.Parallel()
+	table, err := os.ReadFile("../record/testdata/rights.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(string(table)) {
+		if cells := strings.Split(line, " | "); len(cells) == 4 && !strings.HasPrefix(line, "#") {
+			want[cells[0]] = cells[1] + " | " + cells[2]
+		}
+	}
+	c, err := ParseCluster([]byte(smallCluster))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := (&genesis{c: c}).rules()
+	known, rights := rules.Get("types").Strings(), rules.Get("rights").List
+	if len(want) < 50 || len(known) != len(want) || len(rights) != len(want) {
+		t.Errorf("%d types, %d rights; there are %d types", len(known), len(rights), len(want))
+	}
+	for i, r := range rights {
+		typ := r.Get("type").Str
+		got := strings.Join(r.Get("read").Strings(), " ") + " | " + strings.Join(r.Get("write").Strings(), " ")
+		if got != want[typ] || i >= len(known) || known[i] != typ {
+			t.Errorf("%s: %s, want %s", typ, got, want[typ])
+		}
+	}
+}

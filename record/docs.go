@@ -133,9 +133,7 @@ func Docs() []byte {
 	b.WriteString("\n" + docsFields)
 	writeFields(&b, fieldInfos(nil, envelope, ""))
 	for _, c := range classes {
-		if c.class != "C" { // none yet
-			writeClass(&b, c.class, c.history)
-		}
+		writeClass(&b, c.class, c.history)
 	}
 	writeForms(&b)
 	return b.Bytes()
@@ -176,10 +174,13 @@ func collectForms(forms map[string]string, k Kind) {
 	}
 }
 
+// writeClass tells of the types of a class, if it has any.
 func writeClass(b *bytes.Buffer, class, history string) {
-	fmt.Fprintf(b, "\n## %s: %s\n", class, history)
+	heading := fmt.Sprintf("\n## %s: %s\n", class, history)
 	for _, t := range Types() {
 		if t.ReadClass() == class {
+			b.WriteString(heading)
+			heading = ""
 			writeType(b, t)
 		}
 	}

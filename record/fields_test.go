@@ -42,6 +42,17 @@ func places(k Kind, v jcs.Value, at string, put func(jcs.Value) jcs.Value, visit
 		p.put = func(n jcs.Value) jcs.Value { return put(jcs.Array(append([]jcs.Value{n}, v.List[1:]...)...)) }
 		visit(p)
 		places(k.Of, p.value, p.at, p.put, visit)
+	case OneOf:
+		for _, f := range k {
+			p := place{at: join(at, f.Name), kind: f.Kind, value: v.Get(f.Name)}
+			p.put = func(n jcs.Value) jcs.Value { return put(jcs.Make(jcs.Field{Name: f.Name, Value: n})) }
+			visit(p)
+		}
+	case OrAll:
+		if v.Str != All {
+			visit(place{at: at, kind: k.Of, value: v, put: put})
+			places(k.Of, v, at, put, visit)
+		}
 	case Map:
 		name := v.Obj[0].Name
 		p := place{at: join(at, name), kind: k.Of, value: v.Obj[0].Value}
@@ -66,6 +77,22 @@ func named(t *testing.T, envelope jcs.Value, at, why string) {
 		t.Errorf("%s: %s is accepted", at, why)
 	} else if !errors.As(err, &e) || e.Where != at {
 		t.Errorf("%s: %s is refused with %v", at, why, err)
+	}
+}
+
+// refusesChange demands that the example of a type is refused once fields of
+// its body are changed, names and values in turn, and that the error names
+// the place and says why.
+func refusesChange(t *testing.T, typ string, change []any, at, says string) {
+	t.Helper()
+	body := examples[typ].body
+	for i := 0; i < len(change); i += 2 {
+		body = body.With(change[i].(string), val(change[i+1]))
+	}
+	_, err := Open(noteOf(testEnvelope(typ, examples[typ].subject, body)))
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Where != at || !strings.Contains(err.Error(), says) {
+		t.Errorf("%s: %v, want %s: %s", typ, err, at, says)
 	}
 }
 

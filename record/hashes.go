@@ -1,10 +1,6 @@
 package record
 
-import (
-	"fmt"
-
-	"github.com/milepost-log/milepost/record/jcs"
-)
+import "github.com/milepost-log/milepost/record/jcs"
 
 // EachHash returns a body in which every text, at any depth, that stands
 // where this type has a hash in hexadecimal is what fn makes of it; at is its
@@ -30,7 +26,7 @@ func eachHash(k Kind, v jcs.Value, at string, fn func(at, text string) (string, 
 	case List:
 		list := append([]jcs.Value{}, v.List...)
 		for i := range list {
-			if list[i], err = eachHash(k.Of, list[i], fmt.Sprintf("%s[%d]", at, i), fn); err != nil {
+			if list[i], err = eachHash(k.Of, list[i], indexed(at, i), fn); err != nil {
 				return v, err
 			}
 		}

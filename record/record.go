@@ -54,12 +54,12 @@ type Record struct {
 var envelope = Object{
 	may("actor", actorID, "the person or device that the signing key is bound to; present exactly if it is bound to one"),
 	may("attachments", listOf(Object{
-		need("bytes", Whole{1, 1 << 40}, "its size"),
+		need("bytes", Whole{1, MaxAttachmentBytes}, "its size"),
 		need("digest", digest, "SHA-256 of it, or with salted a commitment to it"),
 		need("kind", code, "what it is, such as photo, invoice or claim"),
 		need("media_type", Text{64}, "such as image/jpeg"),
 		need("salted", YesNo{}, "whether the digest is a commitment"),
-	}, 32), "documents that are kept elsewhere"),
+	}, MaxAttached), "documents that are kept elsewhere"),
 	need("author", name, "the member that makes the record: the key name of the first signature"),
 	need("body", anyObject{}, "what the type records"),
 	need("captured_time", utcForm, "when it was signed, by the author's clock"),
@@ -70,7 +70,7 @@ var envelope = Object{
 	may("personal", listOf(Object{
 		need("commitment", digest, "HMAC-SHA-256 of the value under a key that is kept elsewhere"),
 		need("field", code, "which datum it is"),
-	}, 32), "commitments to personal data that are kept elsewhere"),
+	}, MaxAttached), "commitments to personal data that are kept elsewhere"),
 	may("refs", listOf(hexHash, 32), "leaf hashes of other records"),
 	need("subjects", listOf(Text{120}, MaxSubjects), "the histories that it belongs to, sorted"),
 	need("type", typeName, "the record's type"),

@@ -10,18 +10,15 @@ import (
 // schema counts characters where the log counts bytes, knows no keys, and
 // does not look at several fields at once.
 func (t *Type) Schema() jcs.Value {
-	fields := append(Object{}, envelope...)
-	for i := range fields {
-		switch f := &fields[i]; f.Name {
-		case "body":
-			f.Kind, f.Means = bodyOf{t}, t.about()
-		case "type":
-			f.Kind = constant(t.Name)
-		case "subjects":
-			f.Kind = subjectList{t}
-		}
+	whole := envelope.schema()
+	props := whole.Get("properties")
+	narrow := func(name string, to jcs.Value) {
+		props = props.With(name, to.With("description", props.Get(name).Get("description")))
 	}
-	return fields.schema().
+	narrow("type", jcs.Make(field("const", jcs.Text(t.Name))))
+	narrow("subjects", subjectSchema(t))
+	props = props.With("body", t.Body.schema().With("description", jcs.Text(t.about())))
+	return whole.With("properties", props).
 		With("$schema", jcs.Text("https://json-schema.org/draft/2020-12/schema")).
 		With("$id", jcs.Text("urn:milepost:record:"+t.Name)).
 		With("title", jcs.Text(t.Name)).
@@ -35,25 +32,6 @@ func (t *Type) about() string {
 	}
 	return t.Sentence + ". " + t.Demands
 }
-
-// bodyOf, constant and subjectList narrow the envelope to one type.
-type (
-	bodyOf      struct{ t *Type }
-	constant    string
-	subjectList struct{ t *Type }
-)
-
-func (b bodyOf) schema() jcs.Value      { return b.t.Body.schema() }
-func (c constant) schema() jcs.Value    { return jcs.Make(field("const", jcs.Text(string(c)))) }
-func (s subjectList) schema() jcs.Value { return subjectSchema(s.t) }
-
-// The log checks these in another way; they are kinds for their schema only.
-func (b bodyOf) check(v jcs.Value, at string) error      { return b.t.Body.check(v, at) }
-func (c constant) check(v jcs.Value, at string) error    { return Enum{string(c)}.check(v, at) }
-func (s subjectList) check(v jcs.Value, at string) error { return nil }
-func (b bodyOf) words() string                           { return b.t.Body.words() }
-func (c constant) words() string                         { return string(c) }
-func (s subjectList) words() string                      { return s.t.SubjectWords() }
 
 // subjectPatterns are the forms of subjects by class.
 var subjectPatterns = map[string]string{

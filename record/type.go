@@ -22,7 +22,7 @@ type Type struct {
 	Fresh   string   // how soon it is expected on the log
 	Body    Object
 	// Say tells in a few words what a body records, and the mileage that it
-	// gives, "" if none; nil: Sentence says all.
+	// gives, "" if none.
 	Say func(body jcs.Value) (what, mileage string)
 	// Rule checks what no single field can; nil if there is nothing. Demands
 	// says what, for a person.
@@ -146,7 +146,7 @@ func references(refs []Reference, k Kind, v jcs.Value, at string) []Reference {
 		}
 	case List:
 		for i, e := range v.List {
-			refs = references(refs, k.Of, e, fmt.Sprintf("%s[%d]", at, i))
+			refs = references(refs, k.Of, e, indexed(at, i))
 		}
 	}
 	return refs

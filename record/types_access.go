@@ -54,7 +54,7 @@ func init() {
 			},
 			Example: `{"authentication":"grant_link","grant":"` + exampleHash + `","size":4711,"types":"all"}`,
 			Say: func(b jcs.Value) (string, string) {
-				return fmt.Sprintf("grant %s used (%s), tree size %d", short(b.Get("grant").Str), strings.ReplaceAll(b.Get("authentication").Str, "_", " "), b.Get("size").Int), ""
+				return fmt.Sprintf("grant %s used (%s), tree size %d", short(b.Get("grant").Str), word(b, "authentication"), b.Get("size").Int), ""
 			},
 		},
 	)

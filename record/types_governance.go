@@ -211,24 +211,13 @@ func checkGovernors(v jcs.Value, at string) error {
 
 // checkRules: nothing is said twice, for then it would matter which counts.
 func checkRules(rules jcs.Value, at string) error {
-	once := func(field string, values []jcs.Value, name func(jcs.Value) string) error {
-		seen := map[string]bool{}
-		for i, v := range values {
-			if n := name(v); seen[n] {
-				return badField(at+"."+field+"["+strconv.Itoa(i)+"]", "%s stands there twice", n)
-			} else {
-				seen[n] = true
-			}
-		}
-		return nil
-	}
-	if err := once("types", rules.Get("types").List, func(v jcs.Value) string { return v.Str }); err != nil {
+	if err := once(rules.Get("types"), "", at+".types"); err != nil {
 		return err
 	}
-	if err := once("rights", rules.Get("rights").List, func(v jcs.Value) string { return v.Get("type").Str }); err != nil {
+	if err := once(rules.Get("rights"), "type", at+".rights"); err != nil {
 		return err
 	}
-	return once("calendars", rules.Get("calendars").List, func(v jcs.Value) string { return v.Get("id").Str })
+	return once(rules.Get("calendars"), "id", at+".calendars")
 }
 
 // checkNode holds a node's keys to their names: its log key is named as the

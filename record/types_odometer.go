@@ -117,7 +117,7 @@ func checkReading(r *Record) error {
 	for _, f := range [...]string{"precision", "unit", "value"} {
 		switch has := r.Body.Has(f); {
 		case read && !has:
-			return badField("body."+f, "this field is missing: it stands with the result read")
+			return badField("body."+f, Missing+": it stands with the result read")
 		case has && !read:
 			return badField("body."+f, "it stands with the result read, and only then")
 		}

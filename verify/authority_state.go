@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -29,12 +32,13 @@ func (a *Authority) Encode(subject string) []byte {
 	return b
 }
 
-// Decode adds the state of one history that Encode wrote.
+// Decode adds the state of one history that Encode wrote, and refuses what
+// Encode would write otherwise.
 func (a *Authority) Decode(subject string, b []byte) error {
 	if name, ok := strings.CutPrefix(subject, "member/"); ok {
 		m := new(Member)
-		if err := json.Unmarshal(b, m); err != nil {
-			return fmt.Errorf("state of %s: %w", subject, err)
+		if err := decode(b, m); err != nil || m.Name != name || slices.Contains(m.Keys, nil) {
+			return badState(subject, err)
 		}
 		a.Members[name] = m
 		for _, k := range m.Keys {
@@ -43,8 +47,9 @@ func (a *Authority) Decode(subject string, b []byte) error {
 		return nil
 	}
 	g := new(Governance)
-	if err := json.Unmarshal(b, g); err != nil {
-		return fmt.Errorf("state of %s: %w", subject, err)
+	if err := decode(b, g); err != nil || subject != record.Governance || slices.Contains(slices.Collect(maps.Values(g.Nodes)), nil) ||
+		slices.ContainsFunc(g.Removed, func(v Gone) bool { return v.Node == nil }) {
+		return badState(subject, err)
 	}
 	a.Governance = g
 	for i := range g.Governors {
@@ -57,6 +62,24 @@ func (a *Authority) Decode(subject string, b []byte) error {
 		a.use(g.Former[i].Name, &g.Former[i].Key)
 	}
 	return nil
+}
+
+// decode reads JSON that is written back byte for byte.
+func decode(b []byte, v any) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return err
+	}
+	if again, err := json.Marshal(v); err != nil || !bytes.Equal(again, b) {
+		return fmt.Errorf("not in its one form")
+	}
+	return nil
+}
+
+func badState(subject string, err error) error {
+	if err == nil {
+		err = fmt.Errorf("it is of something else, or a part is missing")
+	}
+	return fmt.Errorf("state of %s: %w", subject, err)
 }
 
 // Subjects lists the histories whose state is held, sorted.

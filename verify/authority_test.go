@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -115,6 +116,50 @@ func TestStateSurvivesARestart(t *testing.T) {
 			t.Errorf("the state of %s may be half of it", s)
 		}
 	}
+}
+
+// A state that is read is the one form of what it says: one that is damaged
+// on its disk is refused, and brings no node down.
+func FuzzAuthorityDecode(f *testing.F) {
+	a := ask(f)
+	for _, s := range a.auth.Subjects() {
+		f.Add(s, a.auth.Encode(s))
+	}
+	for subject, state := range map[string]any{
+		"member/x": verify.Member{Name: "x", Keys: []*verify.Key{nil}}, "member/y": verify.Member{Name: "x"}, "vehicle/" + vinA: verify.Governance{},
+	} {
+		b, err := json.Marshal(state)
+		a.must(err)
+		f.Add(subject, b)
+	}
+	for _, g := range []verify.Governance{{Nodes: map[string]*verify.Node{"x": nil}}, {Removed: []verify.Gone{{}}}} {
+		b, err := json.Marshal(g)
+		a.must(err)
+		f.Add("governance", b)
+	}
+	f.Fuzz(func(t *testing.T, subject string, b []byte) {
+		auth := verify.NewAuthority(a.origin)
+		if err := auth.Decode(subject, b); err != nil {
+			if len(auth.Subjects()) != 0 {
+				t.Errorf("%s is refused (%v), and held", subject, err)
+			}
+			return
+		}
+		if again := auth.Encode(subject); string(again) != string(b) {
+			t.Errorf("%s became %s", b, again)
+		}
+		if held := auth.Subjects(); len(held) != 1 || held[0] != subject {
+			t.Errorf("the state of %s is held as that of %q", subject, held)
+		}
+		for name, m := range auth.Members {
+			if m.Name != name {
+				t.Errorf("the state of %s is held as that of %s", m.Name, name)
+			}
+		}
+		if auth.Governance != nil {
+			auth.Governance.Gone("x")
+		}
+	})
 }
 
 func TestApplyNamesWhatChanged(t *testing.T) {
