@@ -109,6 +109,53 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// Zone and calendar are those of the claimant as of opening, for every
+// deadline of the case. One that runs stays as it was set, also when the
+// calendar gets other days off; one that begins only then heeds them.
+func TestClocksAsOfOpening(t *testing.T) {
+	t.Parallel()
+	usual := "2026-06-01T22:00:00Z" // 14 working days after 12 May
+	for name, c := range map[string]struct {
+		change func(*Facts)
+		appeal string
+	}{
+		"another zone":     {func(f *Facts) { f.Zone = "America/New_York" }, usual},
+		"another calendar": {func(f *Facts) { f.Calendar = "gulf" }, usual},
+		"other days off": {func(f *Facts) {
+			f.Calendars[0].DaysOff = []string{"2026-05-07", "2026-05-08", "2026-05-20", "2026-05-21"}
+		}, "2026-06-03T22:00:00Z"},
+	} {
+		g := newStage(t) // Monday 4 May
+		both := func(f *Facts) {
+			f.Calendars = append(f.Calendars, Calendar{ID: "gulf", Zone: "Asia/Dubai", Weekend: []int64{5, 6}, DaysOff: []string{"2026-05-11", "2026-05-13"}})
+		}
+		g.edit = both
+		id := requested(g)
+		set := at(t, "2026-05-11T22:00:00Z") - 1
+		stays := func(when string) {
+			t.Helper()
+			if got := g.store.Case(car, id).clock("decide").Target; got != set {
+				t.Errorf("%s, %s: the target is %s", name, when, logTime(got))
+			}
+			for asOf, overdue := range map[int64]int64{set: 0, set + 1: set + 1} {
+				if k := Statuses(g.store, car, asOf)[0].Clocks[0]; k.Target != set || k.Overdue != overdue {
+					t.Errorf("%s, %s, as of %s: %+v", name, when, logTime(asOf), k)
+				}
+			}
+		}
+		stays("at opening")
+		g.edit = func(f *Facts) { both(f); c.change(f) }
+		g.wait(day)
+		g.does("garage.example", "case.evidence/1", g.step(id), more{attach: papers})
+		stays("after the change")
+		g.now = time.UnixMilli(set + 1).UTC()
+		g.does("maker.example:ann", "correction.decided/1", g.decision(id, "rejected", 0), more{})
+		if got := g.store.Case(car, id).clock("appeal").Target; got != at(t, c.appeal)-1 {
+			t.Errorf("%s: the appeal ends at %s, want %s", name, logTime(got), c.appeal)
+		}
+	}
+}
+
 // A decision that nobody appeals becomes final without a record.
 func TestFinalByTime(t *testing.T) {
 	t.Parallel()

@@ -98,6 +98,33 @@ func TestDisputeAboutADecision(t *testing.T) {
 	}
 }
 
+// A visit says nothing that the judgement counts: a dispute about one leaves
+// the readings as they are, that which it names included, whatever is found.
+func TestDisputeAboutAVisit(t *testing.T) {
+	t.Parallel()
+	for _, finding := range []string{"not_actual", "actual", "undetermined"} {
+		g := newStage(t)
+		reading := g.reads("dealer.example", 48_210)
+		visit := g.does("dealer.example", "service.visit/1", obj(
+			"lines", jcs.Array(obj("pay", "customer", "work_type", "repair")), "odometer_work", jcs.Boolean(false),
+			"order_no", "A-1", "reading_in", reading, "service_type", "repair"), more{})
+		nothing := func(when string) {
+			t.Helper()
+			if got := Disputed(g.store, car, g.now.UnixMilli()); got != nil {
+				t.Errorf("%s: %v are disputed", when, got)
+			}
+			g.effect("")
+		}
+		id := g.does("fleet.example", "dispute.opened/1", complaint("arbiter.example", visit).With("claim", jcs.Text("work_not_done")), more{attach: papers})
+		nothing("opened")
+		g.does("dealer.example", "dispute.answered/1", g.step(id, "position", "denies"), more{attach: papers})
+		nothing("answered")
+		g.does("arbiter.example:ada", "dispute.decided/1", g.ruling(id, found(visit, finding, 0)), more{attach: papers})
+		nothing("found " + finding)
+		g.state(id, "decided")
+	}
+}
+
 func TestDisputeOpening(t *testing.T) {
 	t.Parallel()
 	g := newStage(t)

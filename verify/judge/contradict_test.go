@@ -77,31 +77,3 @@ func TestNothingOverflows(t *testing.T) {
 		}
 	}
 }
-
-func TestParams(t *testing.T) {
-	t.Parallel()
-	p := ParamsOf(map[string]int64{"tol_kmt_m": 7, "rate_km_day": 1 << 50, "weight_document": -1, "no_such": 3})
-	if p.TolKMT != 7 || p.TolSMI != 100_000 || p.Rate != 100_000 || p.Document != 0 || p.Visual != 2 {
-		t.Errorf("%+v", p)
-	}
-	if ParamsOf(DefaultParams()) != ParamsOf(nil) {
-		t.Error("version 1 is not what a missing value has")
-	}
-	for code := range DefaultParams() {
-		if !validCode(code) {
-			t.Errorf("%s is no code", code)
-		}
-	}
-	if len(DefaultParams()) > 64 {
-		t.Error("more than the rules may hold")
-	}
-}
-
-func validCode(s string) bool {
-	for i, c := range s {
-		if !(c >= 'a' && c <= 'z' || i > 0 && (c == '_' || c >= '0' && c <= '9')) {
-			return false
-		}
-	}
-	return len(s) > 0 && len(s) <= 32
-}

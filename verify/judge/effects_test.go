@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -91,6 +92,54 @@ func TestDecisions(t *testing.T) {
 			}
 			if h.Entries[2].Record.Body.Get("value").Int != 7_000 {
 				t.Error("the record was changed")
+			}
+		})
+	}
+}
+
+// What a decision makes a reading weigh, and what that is enough for: outside
+// evidence loses against one reading taken by eye, and one that an arbitrator
+// found actual wins against three.
+func TestWeightsByDecision(t *testing.T) {
+	t.Parallel()
+	outside := []cases.Effect{{By: hashOf(901), Kind: cases.Admitted, Value: to(40_000), Unit: "KMT", Precision: "exact", EventTime: "2020-07-30T00:00:00Z", Author: "arbiter", Index: 901}}
+	for name, c := range map[string]struct {
+		rows    []row
+		effects []cases.Effect
+		of      int
+		weight  int64
+		kept    []int
+	}{
+		"by eye":                      {series(50_000, 60_000), nil, 0, 2, []int{0, 1}},
+		"admitted, against one":       {series(50_000), outside, 901, 1, []int{0}},
+		"admitted, against a paper":   {[]row{{value: 50_000, source: "document"}}, outside, 901, 1, nil},
+		"confirmed, against three":    {series(50_000, 40_000, 41_000, 42_000), confirm(0), 0, 8, []int{0}},
+		"confirmed, against four":     {series(50_000, 40_000, 41_000, 42_000, 43_000), confirm(0), 0, 8, nil},
+		"confirmed, against five":     {series(50_000, 40_000, 41_000, 42_000, 43_000, 44_000), confirm(0), 0, 8, []int{1, 2, 3, 4, 5}},
+		"by eye, not one against two": {series(50_000, 40_000, 41_000), nil, 0, 2, []int{1, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := rows(c.rows...)
+			h.Effects = c.effects
+			var kept []int
+			found := false
+			j := judged(t, h)
+			for _, r := range j.Readings {
+				var i int
+				fmt.Sscanf(r.Hash, "%x", &i)
+				if r.Kept {
+					kept = append(kept, i)
+				}
+				if i == c.of {
+					found = true
+					if r.Weight != c.weight {
+						t.Errorf("it weighs %d, want %d", r.Weight, c.weight)
+					}
+				}
+			}
+			if n, _ := named(j); !found || !slices.Equal(kept, c.kept) || len(n) != 0 {
+				t.Errorf("kept %v, want %v; named %v\n%s", kept, c.kept, n, j.JSON())
 			}
 		})
 	}

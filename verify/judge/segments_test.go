@@ -54,6 +54,16 @@ func TestReplacementsAndRollovers(t *testing.T) {
 	t.Parallel()
 	// Of one day: the old counter at 90,000, the new one at 10.
 	swap := []row{{day: 0, value: 80_000}, {day: 90, value: 89_900, author: "inspector"}, {day: 100, value: 90_000, author: "garage"}, {day: 100, value: 10, author: "garage"}, {day: 200, value: 10_000}}
+	// The same, with the independent reading so many days before.
+	ago := func(days, value int64) []row {
+		return []row{swap[0], {day: 100 - days, value: value, author: "inspector"}, swap[2], swap[3], swap[4]}
+	}
+	// The old counter dead, and its mileage estimated: neither line is judged.
+	dead := []row{swap[0], {day: 90, value: 90_000, author: "inspector"}, {day: 100, value: 89_000, author: "garage", source: "estimate"}, {day: 100, value: 10, author: "garage", source: "estimate"}, swap[4]}
+	// A counter of five digits at the floor of a rollover, or a km below it.
+	floor := func(before int64) []row {
+		return []row{swap[0], swap[1], {day: 100, value: before, author: "garage"}, {day: 115, value: 100, author: "garage"}, swap[4]}
+	}
 	turn := []row{{day: 0, value: 80_000}, {day: 90, value: 99_500, author: "inspector"}, {day: 100, value: 99_990, author: "garage"}, {day: 101, value: 100, author: "garage"}, {day: 200, value: 10_000}}
 	for name, c := range map[string]struct {
 		h       *History
@@ -66,15 +76,23 @@ func TestReplacementsAndRollovers(t *testing.T) {
 		"attested by its own author only": {
 			with(rows(swap...), happening{replacedType, 100, 2, 3, 0, "inspector"}), []string{"00"}, []int64{80_000, 89_900, 90_000, 90_000, 99_990}, nil,
 		},
-		"nobody near":               {with(rows(swap[0], swap[2], swap[3], swap[4]), happening{replacedType, 100, 1, 2, 0, ""}), []string{"02"}, []int64{80_000, 90_000, 90_000, 99_990}, nil},
-		"the old one unread":        {with(rows(swap...), happening{replacedType, 100, -1, 3, 0, ""}), []string{"02"}, []int64{80_000, 89_900, 90_000, 10, 10_000}, []int{0, 0, 0, 1, 1}},
-		"a rollover, attested":      {with(rows(turn...), happening{rolloverType, 100, 2, 3, 5, ""}), []string{"00"}, []int64{80_000, 99_500, 99_990, 100_100, 110_000}, nil},
-		"a rollover nobody attests": {with(rows(turn[0], turn[2], turn[3], turn[4]), happening{rolloverType, 100, 1, 2, 5, ""}), []string{"01"}, []int64{80_000, 99_990, 100_100, 110_000}, nil},
-		"a rollover too early":      {with(rows(swap...), happening{rolloverType, 100, 0, 3, 5, ""}), []string{"04"}, []int64{80_000, 89_900, 90_000, 10, 10_000}, nil},
-		"of six digits, too early":  {with(rows(turn...), happening{rolloverType, 100, 2, 3, 6, ""}), []string{"04"}, []int64{80_000, 99_500, 99_990, 100, 10_000}, nil},
-		"implied by five digits":    {created(rows(turn...), 0, number("odometer_digits", 5)), []string{"01"}, []int64{80_000, 99_500, 99_990, 100_100, 110_000}, nil},
-		"not by six":                {created(rows(turn...), 0, number("odometer_digits", 6)), []string{"04"}, []int64{80_000, 99_500, 99_990, 100, 10_000}, nil},
-		"not far from the end":      {created(rows(swap[0], row{day: 100, value: 89_999}, row{day: 101, value: 100}), 0, number("odometer_digits", 5)), []string{"04"}, nil, nil},
+		"nobody near":                   {with(rows(swap[0], swap[2], swap[3], swap[4]), happening{replacedType, 100, 1, 2, 0, ""}), []string{"02"}, []int64{80_000, 90_000, 90_000, 99_990}, nil},
+		"somebody near, 31 days before": {with(rows(ago(31, 89_000)...), happening{replacedType, 100, 2, 3, 0, ""}), []string{"00"}, []int64{80_000, 89_000, 90_000, 90_000, 99_990}, nil},
+		"nobody near, 32 days before":   {with(rows(ago(32, 89_000)...), happening{replacedType, 100, 2, 3, 0, ""}), []string{"02"}, []int64{80_000, 89_000, 90_000, 90_000, 99_990}, nil},
+		"somebody near, on its day":     {with(rows(ago(0, 89_990)...), happening{replacedType, 100, 2, 3, 0, ""}), []string{"00"}, []int64{80_000, 89_990, 90_000, 90_000, 99_990}, nil},
+		"somebody near saw more":        {with(rows(ago(10, 90_101)...), happening{replacedType, 100, 2, 3, 0, ""}), []string{"04", "02"}, []int64{80_000, 90_101, 90_000, 90_000, 99_990}, nil},
+		"somebody near saw much less":   {with(rows(ago(1, 87_999)...), happening{replacedType, 100, 2, 3, 0, ""}), []string{"04", "02"}, []int64{80_000, 87_999, 90_000, 90_000, 99_990}, nil},
+		"and before an estimate":        {with(rows(dead...), happening{replacedType, 100, 2, 3, 0, ""}), []string{"02"}, []int64{80_000, 90_000, 89_000, 89_000, 98_990}, nil},
+		"the old one unread":            {with(rows(swap...), happening{replacedType, 100, -1, 3, 0, ""}), []string{"02"}, []int64{80_000, 89_900, 90_000, 10, 10_000}, []int{0, 0, 0, 1, 1}},
+		"a rollover, attested":          {with(rows(turn...), happening{rolloverType, 100, 2, 3, 5, ""}), []string{"00"}, []int64{80_000, 99_500, 99_990, 100_100, 110_000}, nil},
+		"a rollover nobody attests":     {with(rows(turn[0], turn[2], turn[3], turn[4]), happening{rolloverType, 100, 1, 2, 5, ""}), []string{"01"}, []int64{80_000, 99_990, 100_100, 110_000}, nil},
+		"a rollover at the floor":       {with(rows(floor(90_000)...), happening{rolloverType, 100, 2, 3, 5, ""}), []string{"00"}, []int64{80_000, 89_900, 90_000, 100_100, 110_000}, nil},
+		"a rollover a km below it":      {with(rows(floor(89_999)...), happening{rolloverType, 100, 2, 3, 5, ""}), []string{"04"}, []int64{80_000, 89_900, 89_999, 100, 10_000}, nil},
+		"a rollover too early":          {with(rows(swap...), happening{rolloverType, 100, 0, 3, 5, ""}), []string{"04"}, []int64{80_000, 89_900, 90_000, 10, 10_000}, nil},
+		"of six digits, too early":      {with(rows(turn...), happening{rolloverType, 100, 2, 3, 6, ""}), []string{"04"}, []int64{80_000, 99_500, 99_990, 100, 10_000}, nil},
+		"implied by five digits":        {created(rows(turn...), 0, number("odometer_digits", 5)), []string{"01"}, []int64{80_000, 99_500, 99_990, 100_100, 110_000}, nil},
+		"not by six":                    {created(rows(turn...), 0, number("odometer_digits", 6)), []string{"04"}, []int64{80_000, 99_500, 99_990, 100, 10_000}, nil},
+		"not far from the end":          {created(rows(swap[0], row{day: 100, value: 89_999}, row{day: 101, value: 100}), 0, number("odometer_digits", 5)), []string{"04"}, nil, nil},
 		"not where the next reading undoes it": {
 			created(rows(row{day: 0, value: 95_000}, row{day: 10, value: 9_510}, row{day: 20, value: 96_000}), 0, number("odometer_digits", 5)), []string{"04"}, nil, nil,
 		},
@@ -119,6 +137,46 @@ func TestAnEventThatWasNot(t *testing.T) {
 	h.Effects = []cases.Effect{effect(4, cases.Excluded, cases.Effect{Reason: "not_actual"})}
 	if j := judged(t, h); j.Result != Illogical {
 		t.Errorf("%s", j.JSON())
+	}
+}
+
+// Of the day of a replacement, where no time of day is known, the mileage
+// tells which counter was read; as near to both, only within the tolerance of
+// the new one is it that.
+func TestMileagePartsTheCountersOfADay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after int64 // -1: unreadable
+		value         int64
+		want          int
+	}{
+		"nearer to the old one":              {50_000, 10, 49_000, 0},
+		"nearer to the new one":              {50_000, 10, 1_000, 1},
+		"nearer by a km, far from both":      {50_000, 10_000, 29_999, 1},
+		"as near, within the tolerance":      {50_198, 50_000, 50_099, 1},
+		"as near, at the tolerance":          {50_200, 50_000, 50_100, 0},
+		"as near, a km beyond it":            {50_202, 50_000, 50_101, 0},
+		"the new one only, a km within":      {-1, 10, 109, 1},
+		"the new one only, at the tolerance": {-1, 10, 110, 0},
+		"the old one only, a km within":      {50_000, -1, 49_901, 0},
+		"the old one only, at the tolerance": {50_000, -1, 49_900, 1},
+		"neither":                            {-1, -1, 10, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			line := func(v int64) row {
+				if v < 0 {
+					return row{day: 20, author: "garage", result: "unreadable"}
+				}
+				return row{day: 20, value: v, author: "garage"}
+			}
+			h := rows(line(c.before), line(c.after), row{day: 20, value: c.value, author: "inspector"})
+			for _, r := range judged(t, with(h, happening{replacedType, 20, 0, 1, 0, ""})).Readings {
+				if r.Hash == hashOf(2) && r.Segment != c.want {
+					t.Errorf("segment %d, want %d", r.Segment, c.want)
+				}
+			}
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"math/rand/v2"
-	"slices"
 
 	"github.com/milepost-log/milepost/verify/judge"
 )
@@ -159,61 +158,4 @@ func strangers(all []series, n int) tally {
 		t.count(h, rs, i, truth)
 	}
 	return t
-}
-
-// turned counts what becomes of a counter turned back by 40,000 miles.
-type turned struct {
-	cuts        int
-	silent      int // the car had covered as much before the next reading
-	sustained   int // both sides listed: the level shifted and stayed
-	bothSides   int // both sides listed otherwise
-	namedLow    int // a lone reading after the cut is named: it shows a false mileage
-	namedHonest int // a reading from before the cut is named
-}
-
-func rollbacks(all []series) (t turned) {
-	const back = 40_000
-	for _, s := range all {
-		for cut := 1; cut < len(s.readings); cut++ {
-			rs := s.entered()
-			if rs[cut].value < back+2 || rs[cut].day.Equal(rs[cut-1].day) {
-				continue
-			}
-			for i := cut; i < len(rs); i++ {
-				rs[i].value -= back
-			}
-			t.count(rs, cut)
-		}
-	}
-	return t
-}
-
-func (t *turned) count(rs []entered, cut int) {
-	t.cuts++
-	j := judge.Judge(history(rs), judge.ParamsOf(nil), 0)
-	low := false
-	for i := range rs {
-		at := slices.IndexFunc(j.Readings, func(r judge.Reading) bool { return r.Hash == name(i) })
-		if !j.Readings[at].Named {
-			continue
-		}
-		if i < cut {
-			t.namedHonest++
-			return
-		}
-		low = true
-	}
-	has := func(kind string) bool {
-		return slices.ContainsFunc(j.Breaks, func(b judge.Break) bool { return b.Kind == kind })
-	}
-	switch {
-	case low:
-		t.namedLow++
-	case has(judge.Sustained):
-		t.sustained++
-	case len(j.Breaks) > 0:
-		t.bothSides++
-	default:
-		t.silent++
-	}
 }

@@ -55,19 +55,23 @@ var millimetres = map[string]int64{"KMT": 1_000_000, "SMI": 1_609_344}
 
 func (r entered) mm() int64 { return r.value * millimetres[r.unit] }
 
-// contradicted says by itself, apart from package judge, whether reading i
-// contradicts another one: it stands 100 km lower than one of an earlier day
-// or higher than one of a later, or further off than 1,000 km a day and one
-// day more.
-func contradicted(rs []entered, i int) bool {
+// contradicts says by itself, apart from package judge, whether two readings
+// contradict each other: the one of the later day stands 100 km lower, or they
+// are further apart than 1,000 km a day and one day more.
+func contradicts(a, b entered) bool {
 	const km = 1_000_000
+	days := int64(b.day.Sub(a.day) / (24 * time.Hour))
+	up := b.mm() - a.mm()
+	if days < 0 || days == 0 && up < 0 {
+		days, up = -days, -up
+	}
+	return days > 0 && up < -100*km || up > 1000*km*(max(days, 1)+1)
+}
+
+// contradicted says whether reading i contradicts another one.
+func contradicted(rs []entered, i int) bool {
 	for j, r := range rs {
-		days := int64(r.day.Sub(rs[i].day) / (24 * time.Hour))
-		up := r.mm() - rs[i].mm()
-		if days < 0 || days == 0 && up < 0 {
-			days, up = -days, -up
-		}
-		if j != i && (days > 0 && up < -100*km || up > 1000*km*(max(days, 1)+1)) {
+		if j != i && contradicts(rs[i], r) {
 			return true
 		}
 	}

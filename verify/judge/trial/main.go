@@ -57,9 +57,16 @@ func table(out io.Writer, cars []series, source string) error {
 		percent(sum.named, sum.visible), percent(sum.repaired, sum.named))
 
 	line("\nCounter turned back by 40,000 miles, at every place")
-	line("places\tunseen\tlevel shifted\tboth sides\tlone low one named\thonest named\t")
-	t := rollbacks(all)
-	line("%d\t%d\t%d\t%d\t%d\t%d\t", t.cuts, t.silent, t.sustained, t.bothSides, t.namedLow, t.namedHonest)
+	line("readings to leave out for the sides to agree\tplaces\tunseen\tlevel shifted\tboth sides\tlow one named\thonest named\t")
+	cuts := turned{name: "all places"}
+	place := func(t *turned) {
+		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t", t.name, t.cuts, t.silent, t.sustained, t.bothSides, t.namedLow, t.namedHonest)
+	}
+	for _, t := range rollbacks(all).rows() {
+		place(t)
+		cuts.add(*t)
+	}
+	place(&cuts)
 	return w.Flush()
 }
 
