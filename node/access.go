@@ -43,28 +43,24 @@ func (n *Node) readerOf(r *http.Request, c caller) (verify.Reader, error) {
 }
 
 // vehicleAt gathers, from one view of the log, what decides who may read
-// about a vehicle: who wrote about it, and the grants on it.
-func vehicleAt(view *log.View, subject string) (*verify.Vehicle, error) {
+// about a vehicle: who wrote about it, and the grants on it. The records of
+// its own history are shown to see on the way, which may be nil.
+func vehicleAt(view *log.View, subject string, see func(verify.Entry, *record.Record)) (*verify.Vehicle, error) {
 	vin := strings.TrimPrefix(subject, "vehicle/")
 	v := &verify.Vehicle{VIN: vin, Authors: map[string]bool{}}
 	for _, s := range []string{subject, "workshop/" + vin, "access/" + vin} {
-		entries, err := view.History(s)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			leaf, err := view.Leaf(e.Index)
-			if err != nil {
-				return nil, err
-			}
-			r, err := record.Open(leaf)
-			if err != nil {
-				return nil, err
+		err := eachRecord(view, s, func(e verify.Entry, r *record.Record) error {
+			if s == subject && see != nil {
+				see(e, r)
 			}
 			if r.Type != "access.used/1" { // having served somebody else gives no right
 				v.Authors[r.Author] = true
 			}
 			v.Grants = verify.ApplyGrant(v.Grants, r)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return v, nil
@@ -80,15 +76,23 @@ type reading struct {
 	types  map[string]bool          // of the records shown by them
 }
 
-// open begins a reading of a vehicle's history, or says why it may not be
-// read. That there is none is for every member to know.
+func (n *Node) newReading(reader verify.Reader, h *head, subject string) (*reading, error) {
+	on, err := vehicleAt(h.view, subject, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &reading{n: n, reader: reader, on: on, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}, nil
+}
+
+// openVehicle begins a reading of a vehicle's history, or says why it may not
+// be read. That there is none is for every member to know.
 func (n *Node) openVehicle(r *http.Request, c caller, h *head, subject string) (*reading, error) {
 	reader, err := n.readerOf(r, c)
 	if err != nil {
 		return nil, err
 	}
-	rd := &reading{n: n, reader: reader, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}
-	if rd.on, err = vehicleAt(h.view, subject); err != nil {
+	rd, err := n.newReading(reader, h, subject)
+	if err != nil {
 		return nil, err
 	}
 	var by *verify.Grant
@@ -214,8 +218,15 @@ func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error 
 		who, authentication = g.Secret, "grant_link"
 	}
 	key := g.Hash + " " + who
+	// The reader holds a view of the tree while it waits, for the others here
+	// and for the quorum: not for longer than any answer may take.
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if ctx.Err() != nil {
+		return errLate
+	}
 	if u.done[key].Equal(hour) {
 		return nil
 	}
@@ -267,8 +278,8 @@ func (n *Node) mayReadRecord(r *http.Request, c caller, h *head, rec *record.Rec
 		return nil, n.stranger(c, reader, verify.MayReadMembers(reader))
 	}
 	for _, vehicle := range vehicles {
-		rd := &reading{n: n, reader: reader, size: h.size, used: map[string]*verify.Grant{}, types: map[string]bool{}}
-		if rd.on, err = vehicleAt(h.view, vehicle); err != nil {
+		rd, err := n.newReading(reader, h, vehicle)
+		if err != nil {
 			return nil, err
 		}
 		if rd.shows(rec) {

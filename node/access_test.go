@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
@@ -129,5 +132,98 @@ func TestReadingByGrant(t *testing.T) {
 	must(t, json.Unmarshal(data, &h))
 	if len(h.Entries) != 2 || h.Entries[0].Note != "" || h.Entries[1].Note == "" {
 		t.Errorf("history by a grant for visits: %+v", h)
+	}
+}
+
+// Reading by the clock and by role, on nodes whose clocks stand at five past
+// the hour.
+func TestReadingByHourAndRole(t *testing.T) {
+	t.Parallel()
+	clock, now := newClocks(), time.Now()
+	ahead := now.Truncate(time.Hour).Add(time.Hour + 5*time.Minute).Sub(now)
+	for id := range clock {
+		clock.set(id, ahead)
+	}
+	startCluster(t, func(id string, cfg *node.Config) { cfg.Now = clock.of(id) }).play(t,
+		scene{"a customer's TLS key", customerReads},
+		scene{"once an hour", func(t *testing.T, c *cluster) { usedOnceAnHour(t, c, clock, ahead) }})
+}
+
+// Each use of a grant is on the log once a grant, reader and hour.
+func usedOnceAnHour(t *testing.T, c *cluster, clock clocks, ahead time.Duration) {
+	car := newVIN()
+	subject := record.VehicleSubject(car)
+	c.ack("leeds", c.reading(car, 50_000))
+	pti := "inspection.example/leeds"
+	for _, m := range []string{other, pti} {
+		c.grant(car, jcs.Field{Name: "member", Value: jcs.Text(m)}, time.Now().Add(24*time.Hour), jcs.Text("all"))
+	}
+	step := func(when, member string, want int) {
+		t.Helper()
+		c.eventually(when, func() bool {
+			_, err := c.as("turin", member).Proof(t.Context(), subject)
+			if err != nil && !outage(err) {
+				t.Fatalf("%s: %v", when, err)
+			}
+			return err == nil
+		})
+		if n := c.uses(car); n != want {
+			t.Errorf("%s: %d uses are on the log, want %d", when, n, want)
+		}
+	}
+	step("the first read", other, 1)
+	step("again within the hour", other, 1)
+	step("another reader within the hour", pti, 2)
+	for id := range clock {
+		clock.set(id, ahead+61*time.Minute)
+	}
+	step("61 minutes later", other, 3)
+	step("and again", other, 3)
+	step("the other reader, 61 minutes later", pti, 4)
+}
+
+// A TLS key may be bound to an actor: then its roles decide what it reads. A
+// customer of the firm sees the vehicle's history, and not the workshop's.
+func customerReads(t *testing.T, c *cluster) {
+	ctx, car := t.Context(), newVIN()
+	subject := record.VehicleSubject(car)
+	c.ack("leeds", c.reading(car, 50_000))
+	d := c.draft(car)
+	d.Type, d.Subjects = "diagnostic.scan/1", []string{"workshop/" + car}
+	d.Body = jcs.Make(jcs.Field{Name: "source", Value: jcs.Text("workshop")}, jcs.Field{Name: "tool", Value: jcs.Text("a reader")})
+	scan := c.ack("leeds", c.sign(d, c.signer)).Records[0].LeafHash
+
+	key, err := keyfile.NewKey(keyfile.UseTLS, dealer, rand.Reader)
+	must(t, err)
+	identity, err := key.TLS()
+	must(t, err)
+	q := &node.Request{Kind: node.AskKey, Name: dealer, Origin: c.origin, Details: jcs.Make()}
+	must(t, q.Add(key, "carl", jcs.Value{}))
+	must(t, q.Check())
+	c.about(dealer, "key.added/1", q.Body(), "chief")
+	carl := c.clientAs("leeds", identity)
+	reads := func(as string, what func(*node.Client) error, code string) {
+		t.Helper()
+		if err := what(c.as("leeds", dealer)); err != nil {
+			t.Errorf("the firm's own key: %v", err)
+		}
+		if err := what(carl); code == "" && err != nil || code != "" && fault.Code(err) != code {
+			t.Errorf("%s: %v, want %q", as, err, code)
+		}
+	}
+	vehicle := func(cl *node.Client) error { _, err := cl.Proof(ctx, subject); return err }
+	workshop := func(cl *node.Client) error { _, err := cl.Proof(ctx, subject, "workshop"); return err }
+	one := func(cl *node.Client) error { _, err := cl.Get(ctx, "/v1/records/"+scan); return err }
+	for _, role := range []struct{ change, name, workshop string }{
+		{"", "an actor without a role", "no_access"},
+		{"customer", "a customer", "no_access"},
+		{"technician", "a technician", ""},
+	} {
+		if role.change != "" {
+			c.about(dealer, "role.granted/1", jcs.Make(jcs.Field{Name: "actor", Value: jcs.Text("carl")}, jcs.Field{Name: "role", Value: jcs.Text(role.change)}), "chief")
+		}
+		reads(role.name, vehicle, "")
+		reads(role.name, workshop, role.workshop)
+		reads(role.name, one, role.workshop)
 	}
 }

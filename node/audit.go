@@ -93,7 +93,7 @@ func Audit(ctx context.Context, dir string, opt AuditOptions) (*AuditReport, err
 		return nil, fmt.Errorf("make a place to replay in: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	if a.replay, err = log.Open(filepath.Join(tmp, "tree.db"), log.Config{Origin: a.rep.Origin, Ledger: ledgerNotes{a.ledger}}); err != nil {
+	if a.replay, err = log.Open(filepath.Join(tmp, treeFile), log.Config{Origin: a.rep.Origin, Ledger: ledgerNotes{a.ledger}}); err != nil {
 		return nil, err
 	}
 	if a.state, err = openState(a.replay, a.rep.Origin); err != nil {

@@ -92,7 +92,7 @@ func (c *caseStore) find(_, hash string) (found cases.Found) {
 
 // casework reads the cases of a vehicle, given by its subject, as they stand
 // on disk.
-func casework(tree *log.Log, vehicle string) (cases.Book, error) {
+func casework(tree *log.Log, vehicle string) (*cases.Memory, error) {
 	book := cases.NewMemory()
 	err := tree.States(caseState+vehicle+"/", func(_ string, value []byte) error {
 		c, err := cases.DecodeState(value)

@@ -22,8 +22,8 @@ type checking struct {
 type car struct {
 	entries []judge.Entry // of its own history
 	created bool          // it has its vehicle.created
-	book    *cases.Memory
-	open    bool // the caller may read its history without any grant
+	book    *cases.Memory // this request's own copy
+	open    bool          // the caller may read its history without any grant
 }
 
 func (k *checking) car(vehicle string) (*car, error) {
@@ -31,47 +31,30 @@ func (k *checking) car(vehicle string) (*car, error) {
 		return v, nil
 	}
 	v := new(car)
-	entries, err := k.view.History(vehicle)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		leaf, err := k.view.Leaf(e.Index)
-		if err != nil {
-			return nil, err
-		}
-		r, err := record.Open(leaf)
-		if err != nil {
-			return nil, err
-		}
+	on, err := vehicleAt(k.view, vehicle, func(e verify.Entry, r *record.Record) {
 		v.entries = append(v.entries, judge.Entry{Index: e.Index, Time: e.Time, Hash: verify.Hex(e.Hash), Record: r})
 		v.created = v.created || r.Type == "vehicle.created/1"
-	}
-	if v.open, err = k.mayOpen(vehicle); err != nil {
-		return nil, err
-	}
-	book, err := casework(k.n.state.tree, vehicle)
+	})
 	if err != nil {
 		return nil, err
 	}
-	v.book = book.(*cases.Memory) // this request's own copy
+	v.open = k.mayOpen(on)
+	if v.book, err = casework(k.n.state.tree, vehicle); err != nil {
+		return nil, err
+	}
 	k.cars[vehicle] = v
 	return v, nil
 }
 
 // mayOpen reports whether the caller may read a vehicle's history in its own
 // right: a read by grant would have to be written down.
-func (k *checking) mayOpen(vehicle string) (open bool, err error) {
-	on, err := vehicleAt(k.view, vehicle)
-	if err != nil {
-		return false, err
-	}
+func (k *checking) mayOpen(on *verify.Vehicle) (open bool) {
 	on.Grants = nil
 	k.n.state.withAuthority(func(a *verify.Authority) {
 		_, err := a.MayOpen(a.ReaderByPin(k.caller.pin), on, verify.ClassVehicle, k.n.now())
 		open = err == nil
 	})
-	return open, nil
+	return open
 }
 
 // takeCase takes a record into its case, in this request's own copy.

@@ -58,6 +58,9 @@ func (c *Client) As(id *certs.TLSIdentity) *Client { return NewClient(c.Address,
 // To returns a client of another node in the name of the same TLS key.
 func (c *Client) To(address, pin string) *Client { return NewClient(address, pin, c.id, c.dial) }
 
+// Identity is the TLS key that the client comes with; nil is none.
+func (c *Client) Identity() *certs.TLSIdentity { return c.id }
+
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
@@ -93,11 +96,7 @@ func (c *Client) submit(ctx context.Context, forwarded bool, notes [][]byte) (*S
 	if len(notes) == 1 && !forwarded {
 		body, contentType = notes[0], "text/plain; charset=utf-8"
 	} else {
-		var in notesJSON
-		for _, n := range notes {
-			in.Notes = append(in.Notes, string(n))
-		}
-		body, _ = json.Marshal(in)
+		body = bulkBody(notes)
 	}
 	header := http.Header{"Content-Type": {contentType}}
 	if forwarded {
@@ -114,18 +113,20 @@ func (c *Client) submit(ctx context.Context, forwarded bool, notes [][]byte) (*S
 	return out, nil
 }
 
-// Check asks what would become of records if they were sent now; it changes
-// nothing.
-func (c *Client) Check(ctx context.Context, notes ...[]byte) (*CheckAnswer, error) {
+// bulkBody is {"notes":[...]}.
+func bulkBody(notes [][]byte) []byte {
 	var in notesJSON
 	for _, n := range notes {
 		in.Notes = append(in.Notes, string(n))
 	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	data, err := c.do(ctx, http.MethodPost, "/v1/records/check", http.Header{"Content-Type": {"application/json"}}, body)
+	body, _ := json.Marshal(in) // strings always can
+	return body
+}
+
+// Check asks what would become of records if they were sent now; it changes
+// nothing.
+func (c *Client) Check(ctx context.Context, notes ...[]byte) (*CheckAnswer, error) {
+	data, err := c.do(ctx, http.MethodPost, "/v1/records/check", http.Header{"Content-Type": {"application/json"}}, bulkBody(notes))
 	if err != nil {
 		return nil, err
 	}
@@ -192,15 +193,11 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var refused *fault.Error // by certs.ClientConfig: not the node that is expected there
-		switch {
-		case errors.As(err, &refused):
-			return nil, fault.New(refused.Code, c.Address, refused.What).WithHint(refused.Hint)
-		case !sent.Load() || method != http.MethodPost:
-			return nil, fault.New("unreachable", c.Address, "the node cannot be reached").Because(cause(err)).
-				WithHint("is the node running, and is its address right?")
+		e := c.unreached(err)
+		if e.Code == "unreachable" && sent.Load() && method == http.MethodPost {
+			e = fault.New("unknown", c.Address, "no answer came").Because(cause(err)).WithHint(errUnknown.Hint)
 		}
-		return nil, fault.New("unknown", c.Address, "no answer came").Because(cause(err)).WithHint(errUnknown.Hint)
+		return nil, e
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -215,11 +212,26 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 			return nil, errOldSize{size}
 		}
 	}
+	return nil, c.refusal(resp, data)
+}
+
+// unreached is the error of a request that has no answer.
+func (c *Client) unreached(err error) *fault.Error {
+	var refused *fault.Error // by certs.ClientConfig: not the node that is expected there
+	if errors.As(err, &refused) {
+		return fault.New(refused.Code, c.Address, refused.What).WithHint(refused.Hint)
+	}
+	return fault.New("unreachable", c.Address, "the node cannot be reached").Because(cause(err)).
+		WithHint("is the node running, and is its address right?")
+}
+
+// refusal is the error that a node answers with.
+func (c *Client) refusal(resp *http.Response, data []byte) error {
 	var e ErrorBody
 	if json.Unmarshal(data, &e) == nil && e.Code != "" {
-		return nil, fault.New(e.Code, "", e.Error).WithHint(e.Hint)
+		return fault.New(e.Code, "", e.Error).WithHint(e.Hint)
 	}
-	return nil, fault.New("unexpected", c.Address, fmt.Sprintf("the answer is %s", resp.Status))
+	return fault.New("unexpected", c.Address, fmt.Sprintf("the answer is %s", resp.Status))
 }
 
 // stream fetches a path whose answer may be of any length and hands it to
@@ -231,23 +243,14 @@ func (c *Client) stream(ctx context.Context, path string, take func(io.Reader) e
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var refused *fault.Error
-		if errors.As(err, &refused) {
-			return fault.New(refused.Code, c.Address, refused.What).WithHint(refused.Hint)
-		}
-		return fault.New("unreachable", c.Address, "the node cannot be reached").Because(cause(err)).
-			WithHint("is the node running, and is its address right?")
+		return c.unreached(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
 		return take(resp.Body)
 	}
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	var e ErrorBody
-	if json.Unmarshal(data, &e) == nil && e.Code != "" {
-		return fault.New(e.Code, "", e.Error).WithHint(e.Hint)
-	}
-	return fault.New("unexpected", c.Address, fmt.Sprintf("the answer is %s", resp.Status))
+	return c.refusal(resp, data)
 }
 
 // cause drops the method and URL that net/http puts before every error.
@@ -301,6 +304,3 @@ func (c *Cluster) ClientAs(id string, identity *certs.TLSIdentity) (*Client, err
 	}
 	return NewClient(entry.Address, pin, identity, nil), nil
 }
-
-// Identity is the TLS key that the client comes with; nil is none.
-func (c *Client) Identity() *certs.TLSIdentity { return c.id }

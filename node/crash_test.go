@@ -87,6 +87,7 @@ func (l *load) note(try int, bulk [][]byte, ans *node.SubmitAnswer) error {
 // once, all have one tree, and the cluster goes on.
 func TestKillLeaderThenFollower(t *testing.T) {
 	t.Parallel()
+	started := time.Now()
 	records, clients := 20_000, 8
 	if raceEnabled || testing.Short() {
 		records = 4_000
@@ -185,6 +186,7 @@ func TestKillLeaderThenFollower(t *testing.T) {
 			t.Errorf("the audit of %s finds %v", leader, rep.Wrong)
 		}
 	}
+	t.Logf("all of it took %v", time.Since(started).Round(time.Millisecond))
 }
 
 // receipts fetches the receipt of some records at every node and checks it.

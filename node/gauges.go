@@ -63,8 +63,9 @@ func (g gauges) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. It waits for no disk and no other
-// node: both are looked at beside it.
+// Collect implements prometheus.Collector. It waits for no other node and does
+// not measure the disk, both are looked at beside it; of files it asks only
+// whether a next key is there.
 func (g gauges) Collect(out chan<- prometheus.Metric) {
 	put := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,7 +82,17 @@ func (i *impostor) send(to string, term, prev, prevTerm uint64, entries ...*raft
 // rewritten.
 func TestImpostorLeader(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, nil)
+	var still atomic.Pointer[time.Time] // what turin's clock stands at, if not nil
+	c := startCluster(t, func(id string, cfg *node.Config) {
+		if id == "turin" {
+			cfg.Now = func() time.Time {
+				if at := still.Load(); at != nil {
+					return *at
+				}
+				return time.Now()
+			}
+		}
+	})
 	c.lead("lyon")
 	c.ack("turin", c.readings(3)...)
 	size, root := c.agree()
@@ -98,11 +109,16 @@ func TestImpostorLeader(t *testing.T) {
 	}
 	sound := node.EncodeBatch(time.Now(), c.reading(newVIN(), 50_000))
 	poisoned := node.EncodeBatch(time.Now().AddDate(1, 0, 0), c.reading(newVIN(), 60_000))
+	// How far ahead a batch is would change between its making and its judging.
+	stopped := time.Now()
+	still.Store(&stopped)
+	ahead := func(d time.Duration) []byte { return node.EncodeBatch(stopped.Add(d), c.reading(newVIN(), 60_000)) }
 
 	for what, e := range map[string]*raft.Log{
 		"garbage":         entry(last+1, []byte("garbage")),
 		"an empty entry":  entry(last+1, nil),
 		"the future":      entry(last+1, poisoned),
+		"10m10s ahead":    entry(last+1, ahead(10*time.Minute+10*time.Second)),
 		"a gap":           entry(last+2, sound),
 		"an unknown type": {Index: last + 1, Term: term, Type: 99, Data: sound},
 	} {
@@ -117,6 +133,11 @@ func TestImpostorLeader(t *testing.T) {
 	if c.said("turin", "raft is started again") {
 		t.Error("raft was started again for nothing")
 	}
+	term++
+	if !liar.send("turin", term, last, lastTerm, entry(last+1, ahead(9*time.Minute+50*time.Second))) {
+		t.Error("an entry 9m50s ahead was not stored")
+	}
+	still.Store(nil)
 
 	// A sound entry that is never committed, in whose place comes a bad one.
 	term++

@@ -40,7 +40,7 @@ func (n *Node) loadKeys() error {
 	v := n.nodesNow()[n.id]
 	// One that joins is registered in what it has yet to catch up with, be it
 	// everything or what follows the backup that it began with.
-	if v == nil && (!n.joining() || n.gone()) {
+	if _, removed := n.removedAt(); v == nil && (!n.joining() || removed) {
 		return fault.New("config", "node."+n.id, "the log knows no node of this id").
 			WithHint("the founding file and cluster.toml must belong together; a node that was removed never comes back under its id")
 	}
@@ -190,12 +190,6 @@ func (n *Node) exchangeKeys() {
 		clear(n.peerMap) // they are made anew, under the new identity
 		n.peersMu.Unlock()
 	}
-}
-
-// gone reports whether governance has removed this node.
-func (n *Node) gone() (gone bool) {
-	n.state.withAuthority(func(a *verify.Authority) { gone = a.Governance != nil && a.Governance.Gone(n.id) })
-	return gone
 }
 
 func foreignKey(path, why string) error {

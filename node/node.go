@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -265,14 +263,8 @@ func (n *Node) Err() error {
 func (n *Node) Stop(ctx context.Context) {
 	n.stopOnce.Do(func() {
 		n.stopping.Store(true)
-		if run := n.raftRun.Load(); run != nil && run.raft.State() == raft.Leader && n.Err() == nil && len(n.peers()) > 0 {
-			handed := make(chan struct{})
-			go func() { run.raft.LeadershipTransfer().Error(); close(handed) }()
-			select {
-			case <-handed:
-			case <-time.After(3 * time.Second):
-			case <-ctx.Done():
-			}
+		if n.leads() && n.Err() == nil {
+			n.handOver(ctx)
 		}
 		n.stopServing() // requests under way get their answers, if those come soon
 		n.failOnce.Do(func() { n.err = errStopped; close(n.done) })

@@ -5,10 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,8 +110,108 @@ func (b *board) file(vin string) []byte {
 	return data
 }
 
+// writer sends readings of one car, one after the other, for as long as a
+// test lets it.
+type writer struct {
+	*cluster
+	vin  string
+	stop context.CancelFunc
+	done chan struct{}
+	n    atomic.Int64      // acknowledged
+	sent map[string]uint64 // leaf hash -> log index; read it after the end
+	err  error             // what no writer may meet
+}
+
+func (c *cluster) write(id string) *writer {
+	ctx, stop := context.WithCancel(context.Background())
+	w := &writer{cluster: c, vin: newVIN(), stop: stop, done: make(chan struct{}), sent: map[string]uint64{}}
+	client := c.as(id, dealer) // here: the writer asks nothing of the test
+	go func() {
+		defer close(w.done)
+		for ctx.Err() == nil && w.err == nil {
+			w.err = w.one(ctx, client)
+		}
+	}()
+	c.t.Cleanup(func() { stop(); <-w.done })
+	return w
+}
+
+// one has one record acknowledged, sending the same bytes again on outages.
+// An end in the middle waits for it: whatever was begun is on the log then.
+func (w *writer) one(ctx context.Context, client *node.Client) error {
+	id, err := record.NewUUIDv7(time.Now(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	now := record.FormatUTC(time.Now())
+	text, err := record.Draft{
+		Author: dealer, Origin: w.origin, ID: id, Type: "odometer.reading/1", Subjects: []string{record.VehicleSubject(w.vin)},
+		Captured: now, EventTime: now, Precision: "second", Body: odometer(50_000),
+	}.Text()
+	if err != nil {
+		return err
+	}
+	note, err := record.Sign(text, w.signer)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(patience); ; pause(10 * time.Millisecond) {
+		answer, err := client.Submit(context.WithoutCancel(ctx), note)
+		switch {
+		case err == nil && answer.Records[0].Index == nil:
+			return fmt.Errorf("a record of no place: %+v", answer.Records[0].Error)
+		case err == nil:
+			w.sent[answer.Records[0].LeafHash] = *answer.Records[0].Index
+			w.n.Add(1)
+			return nil
+		case !outage(err) || time.Now().After(end):
+			return err
+		}
+	}
+}
+
+// goesOn waits until one more record is acknowledged than when it was asked.
+func (w *writer) goesOn(when string) {
+	w.t.Helper()
+	before := w.n.Load()
+	w.eventually("a record acknowledged "+when, func() bool {
+		select {
+		case <-w.done:
+			w.t.Fatalf("%s the writer met %v", when, w.err)
+		default:
+		}
+		return w.n.Load() > before
+	})
+}
+
+// end stops the writer. All that it sent must be on the log, once each.
+func (w *writer) end() {
+	w.t.Helper()
+	w.stop()
+	<-w.done
+	if w.err != nil {
+		w.t.Fatalf("the writer met %v (%s)", w.err, fault.Code(w.err))
+	}
+	subject := record.VehicleSubject(w.vin)
+	data, err := w.as("leeds", dealer).Proof(context.Background(), subject)
+	must(w.t, err)
+	if rep := verify.Verify(data, verify.Options{Policy: w.policy(), Now: time.Now(), Subject: subject}); !rep.Verified || rep.Records != len(w.sent) {
+		w.t.Errorf("%d records were acknowledged, the file proves %d: %v", len(w.sent), rep.Records, rep.Failure)
+	}
+	f, err := verify.ParseFile(data)
+	must(w.t, err)
+	found := map[string]uint64{}
+	entries := f.History(subject).Entries
+	for _, e := range entries {
+		found[verify.Hex(e.Hash)] = e.Index
+	}
+	if len(entries) != len(w.sent) || !maps.Equal(found, w.sent) {
+		w.t.Errorf("%d records were acknowledged, %d are on the log, %d different ones", len(w.sent), len(entries), len(found))
+	}
+}
+
 // A node joins, another exchanges all its keys, and the first is removed
-// again, nobody restarting. Each step is cosigned by the quorum of before and
+// again, nobody restarting, and a writer writing on all the while. Each step is cosigned by the quorum of before and
 // of after, and a court that pinned the first policy follows it to the last.
 func TestPolicyIsFollowed(t *testing.T) {
 	t.Parallel()
@@ -118,6 +221,7 @@ func TestPolicyIsFollowed(t *testing.T) {
 	car := newVIN()
 	b.ack("leeds", b.reading(car, 10_000))
 	early := b.file(car)
+	w := c.write("leeds")
 
 	address, err := embed.FreeAddress()
 	must(t, err)
@@ -127,6 +231,7 @@ func TestPolicyIsFollowed(t *testing.T) {
 	ghent, pops := b.newKeys("ghent", ghent, c.Cluster.Cluster.KeyPath)
 	b.nodes["ghent"] = ghent
 	b.decide("node.added/1", ghent.With("pop", pops))
+	w.goesOn("before the new node has started")
 	c.run("ghent")
 	b.eventually("ghent catching up", func() bool {
 		return c.Nodes["ghent"].Status().Published >= c.Nodes["leeds"].Status().Published
@@ -136,7 +241,9 @@ func TestPolicyIsFollowed(t *testing.T) {
 
 	turin, pops := b.newKeys("turin", b.nodes["turin"], c.Cluster.Cluster.NextKeyPath)
 	b.nodes["turin"] = turin
+	w.goesOn("with the new node")
 	b.decide("node.changed/1", turin.With("pop", pops))
+	w.goesOn("after the exchange of keys")
 	b.ack("leeds", b.reading(car, 30_000))
 	b.eventually("turin following under its new keys", func() bool {
 		return c.Nodes["turin"].Status().Published >= c.Nodes["leeds"].Status().Published
@@ -159,6 +266,8 @@ func TestPolicyIsFollowed(t *testing.T) {
 	}
 	b.ack("leeds", b.reading(car, 40_000))
 	late := b.file(car)
+	w.goesOn("after the removal")
+	w.end()
 
 	// A restart of everyone: what was learnt is on disk. What one lost of it, it
 	// has again from the ledger: members, keys, roles, rules, and the tree.
@@ -228,4 +337,21 @@ func TestTheLeaderIsRemoved(t *testing.T) {
 	if len(steps) != 1 || last.Of() != 3 {
 		t.Errorf("the first policy leads in %d steps to:\n%s", len(steps), last.Text())
 	}
+}
+
+// A node that was down when it was removed is missed until then, and no
+// longer.
+func TestARemovedNodeIsNotMissed(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	c.lead("lyon")
+	c.StopNode("mutual")
+	b.ack("leeds", b.reading(newVIN(), 10_000))
+	missed := func() int { return len(c.Nodes[c.leader()].Status().Silent) }
+	b.eventually("mutual being missed", func() bool { return missed() == 1 })
+	delete(b.nodes, "mutual")
+	b.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text("mutual")}, jcs.Field{Name: "reason", Value: jcs.Text("left")}))
+	b.ack("leeds", b.reading(newVIN(), 20_000))
+	b.eventually("nobody being missed", func() bool { return missed() == 0 })
 }

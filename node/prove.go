@@ -53,6 +53,28 @@ func proofFile(view *log.View, subjects []string, checkpoint []byte, bridges [][
 	return f, err
 }
 
+// eachRecord hands fn the records of a history, oldest first.
+func eachRecord(view *log.View, subject string, fn func(verify.Entry, *record.Record) error) error {
+	entries, err := view.History(subject)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		leaf, err := view.Leaf(e.Index)
+		if err != nil {
+			return err
+		}
+		r, err := record.Open(leaf)
+		if err != nil {
+			return fmt.Errorf("record at log index %d: %w", e.Index, err)
+		}
+		if err := fn(e, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fileHistory reads one history with its index proof; withhold may be nil.
 func fileHistory(view *log.View, subject string, withhold func(*verify.FileHistory) error) (verify.FileHistory, error) {
 	h := verify.FileHistory{Subject: subject}

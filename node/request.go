@@ -186,10 +186,12 @@ func (q *Request) Check() error {
 			return badRequest(at, "keys stand in the order %s", strings.Join(uses, ", "))
 		case k.Use == keyfile.UseAdmin && k.Actor == "":
 			return badRequest(at, "an administrator's key is bound to an actor")
-		case k.Actor != "" && q.Kind != AskMember && q.Kind != AskKey,
-			k.Actor != "" && q.Kind == AskMember && k.Use != keyfile.UseAdmin,
-			k.Device.Kind != 0 && (q.Kind != AskKey || k.Use != keyfile.UseRecord):
-			return badRequest(at, "this key is bound to no actor or device")
+		case k.Actor != "" && q.Kind == AskMember && k.Use != keyfile.UseAdmin:
+			return badRequest(at, "of the keys that a member begins with, only an administrator's is bound to an actor")
+		case k.Actor != "" && q.Kind != AskMember && q.Kind != AskKey:
+			return badRequest(at, "only a member's key is bound to an actor")
+		case k.Device.Kind != 0 && (q.Kind != AskKey || k.Use != keyfile.UseRecord):
+			return badRequest(at, "only a record key is bound to a device")
 		}
 		if err := k.check(q.Origin, name); err != nil {
 			return fault.New(fault.Code(err), at, err.Error()).WithHint(fault.Hint(err))

@@ -103,18 +103,18 @@ func (n *Node) round(ctx context.Context) bool {
 			defer hold.Release()
 			asked := time.Now()
 			sigs, err := fn()
-			n.heardOf(id, c.Size, err)
-			if err == nil {
-				n.metrics.cosignSeconds.WithLabelValues(id).Observe(time.Since(asked).Seconds())
-			}
+			took := time.Since(asked)
 			for i, sig := range sigs {
 				// A garbled signature, or a copy of another node's, would spoil
 				// the head for every verifier.
 				k := keys[cosignerID(sig.Name, sig.ID)]
 				if k == nil || i > 0 && sig.ID == sigs[i-1].ID || len(sigs) > 2 || sig.Name != record.NodeName(n.origin, id) || !k.Verify([]byte(c.Text()), sig.Bytes) {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
-					n.heardOf(id, c.Size, err)
 				}
+			}
+			n.heardOf(id, c.Size, err)
+			if err == nil {
+				n.metrics.cosignSeconds.WithLabelValues(id).Observe(took.Seconds())
 			}
 			answers <- cosigned{id, sigs, err}
 		}) {
@@ -169,14 +169,12 @@ func (n *Node) round(ctx context.Context) bool {
 // node that is down would otherwise fill it, a line a round.
 const complaintEvery = time.Minute
 
-// complaint is what the log last said about a node.
+// complaint is about a node that does not cosign.
 type complaint struct {
-	code string
-	at   time.Time // monotonic
-
-	err   error     // why it did not cosign the last time
+	err   error     // why it did not the last time
 	size  uint64    // of the head that it was asked about then
-	since time.Time // by this node's clock: when that began
+	since time.Time // by this node's clock: when an error of this code began
+	told  time.Time // monotonic: when the log last said so
 }
 
 // heardOf logs why a node did not cosign, when that changes and each minute,
@@ -188,22 +186,22 @@ func (n *Node) heardOf(id string, size uint64, err error) {
 	n.complainMu.Lock()
 	defer n.complainMu.Unlock()
 	last, complained := n.complaints[id]
-	if complained && err != nil {
-		last.err, last.size = err, size
-		n.complaints[id] = last
-	}
-	switch {
-	case err == nil && complained:
-		delete(n.complaints, id)
-		n.log.Info("a node cosigns again", "peer", id)
-	case err != nil && (last.code != fault.Code(err) || time.Since(last.at) >= complaintEvery):
-		since := n.now()
-		if last.code == fault.Code(err) {
-			since = last.since
+	if err == nil {
+		if complained {
+			delete(n.complaints, id)
+			n.log.Info("a node cosigns again", "peer", id)
 		}
-		n.complaints[id] = complaint{fault.Code(err), time.Now(), err, size, since}
+		return
+	}
+	if !complained || fault.Code(last.err) != fault.Code(err) {
+		last = complaint{since: n.now()}
+	}
+	last.err, last.size = err, size
+	if time.Since(last.told) >= complaintEvery {
+		last.told = time.Now()
 		n.log.Warn("no cosignature", "peer", id, "size", size, "err", err)
 	}
+	n.complaints[id] = last
 }
 
 // signedForAll reports whether each policy lists one of the log signatures.

@@ -145,7 +145,7 @@ func (n *Node) waited() time.Duration {
 }
 
 // databases are the files of a data directory that grow with the log.
-var databases = []string{"raft.db", "tree.db", "heads.db"}
+var databases = []string{ledgerFile, treeFile, headsFile}
 
 func (n *Node) measureDisk() *Disk {
 	d := &Disk{files: map[string]uint64{}}

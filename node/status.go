@@ -92,7 +92,7 @@ func (n *Node) Status() *Status {
 		Node: n.id, Origin: n.origin, Leader: n.leader(), Applied: n.state.bound.Load(), TreeSize: newest,
 		Published: published, Quorum: p.Quorum(), Cosigners: p.Of(), Tolerates: p.Tolerates(),
 		Time: record.FormatUTC(n.now()), Version: Version, Role: "stopped", Supports: featureLevel,
-		NotReady: []ErrorBody{}, Silent: []Silence{}, Peers: []PeerStatus{},
+		NotReady: []ErrorBody{}, Silent: n.silent(), Peers: []PeerStatus{},
 	}
 	if d := n.disk.Load(); d != nil {
 		s.Disk = *d
@@ -124,19 +124,23 @@ func (n *Node) Status() *Status {
 			s.NotReady = append(s.NotReady, errorBody(c.Err))
 		}
 	}
-	if s.Role == "leader" {
-		s.Silent = n.silent()
-	}
 	return s
 }
 
-// silent lists who did not cosign when this node, as the leader, asked last.
+// silent lists who did not cosign when this node, as the leader, asked last;
+// nobody where it does not lead. What was removed is not asked any more.
 func (n *Node) silent() []Silence {
+	out := []Silence{}
+	if !n.leads() {
+		return out
+	}
+	nodes := n.nodesNow()
 	n.complainMu.Lock()
 	defer n.complainMu.Unlock()
-	out := []Silence{}
 	for id, c := range n.complaints {
-		out = append(out, Silence{id, record.FormatUTC(c.since), c.size, errorBody(c.err)})
+		if nodes[id] != nil {
+			out = append(out, Silence{id, record.FormatUTC(c.since), c.size, errorBody(c.err)})
+		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Node < out[j].Node })
 	return out
