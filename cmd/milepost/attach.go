@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
 	"path/filepath"
 
@@ -116,11 +117,16 @@ func writeDraft(c *cli.Context, path, text string) (io.Writer, error) {
 // attachmentOf reads a file and says what the record of an id will hold of it,
 // beside what is given, with the opening when it is salted.
 func attachmentOf(a record.Attachment, id, path string) (record.Attachment, *record.Opening, error) {
-	key, err := record.NewCommitmentKey(rand.Reader)
-	if err != nil {
-		return a, nil, err
+	var key record.CommitmentKey
+	var hidden []hash.Hash // of its commitment, if it gets one
+	if a.Salted {
+		var err error
+		if key, err = record.NewCommitmentKey(rand.Reader); err != nil {
+			return a, nil, err
+		}
+		hidden = append(hidden, key.Hash(id, record.AttachmentField))
 	}
-	s, err := stream(path, key.Hash(id, record.AttachmentField))
+	s, err := stream(path, hidden...)
 	if err != nil {
 		return a, nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"github.com/milepost-log/milepost/node"
@@ -18,26 +17,12 @@ func auditCommand() *cli.Command {
 		Description: "Every signature, right, leaf, root, seal and history is computed anew and held against the directory.\n" +
 			"No node may be using it: stop the node, or audit a copy. Without DATA-DIR: that of --node in the cluster file.\n" +
 			"Exit status: 0 all is well, 1 something is wrong (the first wrong leaf is named), 2 the audit could not be run.",
-		Flags: []cli.Flag{configFlag, dirFlag, nodeFlag, policyFlag, jsonFlag,
+		Flags: []cli.Flag{configFlag, dirFlag, ownNodeFlag, policyFlag, jsonFlag,
 			&cli.StringFlag{Name: "checkpoint", Usage: "a tree head from another node, in a `FILE`, that must fit"}},
 		Action: func(c *cli.Context) error {
-			args, err := operands(c, 0, 1, "one data directory")
+			dir, _, err := dataDir(c)
 			if err != nil {
 				return err
-			}
-			var dir string
-			if len(args) == 1 {
-				dir = args[0]
-			} else {
-				cl, err := loadCluster(c)
-				if err != nil {
-					return err
-				}
-				n, err := cl.Node(c.String("node"))
-				if err != nil {
-					return err
-				}
-				dir = cl.DataPath(n.ID)
 			}
 			opt := node.AuditOptions{Now: clock()}
 			if c.String("policy") != "" {
@@ -50,11 +35,9 @@ func auditCommand() *cli.Command {
 					return err
 				}
 			}
-			if isTerminal(c.App.ErrWriter) && !c.Bool("json") {
-				bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(c.App.ErrWriter), progressbar.OptionClearOnFinish())
-				opt.Progress = func(done, total uint64) { bar.ChangeMax64(int64(total)); bar.Set64(int64(done)) }
-				defer bar.Finish()
-			}
+			progress, end := bar(c)
+			defer end()
+			opt.Progress = silent(progress, "replaying")
 			rep, err := node.Audit(c.Context, dir, opt)
 			if err != nil {
 				return err

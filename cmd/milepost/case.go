@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -59,27 +58,26 @@ func listCases(c *cli.Context) error {
 
 // vehicleHistory is what a node says of a vehicle to who may see all of it.
 type vehicleHistory struct {
-	answer  node.HistoryAnswer // Known is there
+	answer  *node.HistoryAnswer // Known is there
 	results []verify.Result
 }
 
 // vehicle asks for a vehicle's records and cases.
 func (s *session) vehicle(c *cli.Context, subject string) (*vehicleHistory, error) {
-	data, err := s.client.Get(c.Context, node.VehiclePath(subject))
+	answer, _, err := s.history(c, subject, "")
 	if err != nil {
 		return nil, err
 	}
-	h := new(vehicleHistory)
-	if err := json.Unmarshal(data, &h.answer); err != nil {
-		return nil, fault.New("unexpected", s.client.Address, "the node's answer is no history").Because(err)
-	}
-	if h.answer.Known == nil {
+	if answer.Known == nil {
 		return nil, fault.New("no_access", subject, "some of its records are hidden from this reader, so that its cases can't be told").
 			WithHint("ask as a member that may read all of them, or with a grant for all")
 	}
-	h.results, err = resultsOf(&h.answer, s.client.Address)
-	return h, err
+	results, err := resultsOf(answer, s.client.Address)
+	return &vehicleHistory{answer, results}, err
 }
+
+// brief is the beginning of a hash, of whatever a node sent as one.
+func brief(hash string) string { return hash[:min(12, len(hash))] }
 
 // minPrefix is how many digits of a hash a person gives at least.
 const minPrefix = 8
@@ -117,7 +115,7 @@ func (h *vehicleHistory) theCase(id string) (*cases.Status, error) {
 func (h *vehicleHistory) listHint() string {
 	ids := []string{}
 	for _, k := range h.answer.Known.Cases {
-		ids = append(ids, k.Case[:12])
+		ids = append(ids, brief(k.Case))
 	}
 	if len(ids) == 0 {
 		return "there is no case about this vehicle; is it the right VIN?"

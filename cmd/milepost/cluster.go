@@ -68,6 +68,9 @@ func clusterRules(c *cli.Context) error {
 	return write(c, c.String("o"), append(out.Bytes(), '\n'))
 }
 
+// ownNodeFlag names the node that a command is about, not one to ask.
+var ownNodeFlag = &cli.StringFlag{Name: "node", EnvVars: []string{"MILEPOST_NODE"}, Usage: "which of the cluster's nodes: its `ID`"}
+
 func nodeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "node", Usage: "run a node, and look after its data",
@@ -75,8 +78,7 @@ func nodeCommand() *cli.Command {
 			Name: "run", Usage: "run a node until it is told to stop (SIGINT, SIGTERM)",
 			Description: "A node that stops by itself says why and exits with status 1: its promises could not be kept.",
 			Flags: []cli.Flag{
-				configFlag, dirFlag,
-				&cli.StringFlag{Name: "node", EnvVars: []string{"MILEPOST_NODE"}, Usage: "which of the cluster's nodes: its `ID`"},
+				configFlag, dirFlag, ownNodeFlag,
 				&cli.BoolFlag{Name: "log-json", EnvVars: []string{"MILEPOST_LOG_JSON"}, Usage: "write the log as JSON lines"},
 				&cli.DurationFlag{Name: "scrub", EnvVars: []string{"MILEPOST_SCRUB"}, Value: node.DefaultScrub,
 					Usage: "read everything on disk once in this `TIME`, slowly, and look for flipped bits; 0 is not at all"},
@@ -91,12 +93,9 @@ func runNode(c *cli.Context) error {
 	if _, err := operands(c, 0, 0, "no arguments"); err != nil {
 		return err
 	}
-	cl, err := loadCluster(c)
+	cl, id, err := ownNode(c)
 	if err != nil {
 		return err
-	}
-	if c.String("node") == "" {
-		return fault.New("usage", "--node", "which node?").WithHint("add --node ID, or set MILEPOST_NODE")
 	}
 	logger, err := newLogger(c)
 	if err != nil {
@@ -111,7 +110,7 @@ func runNode(c *cli.Context) error {
 	}
 	tuneRuntime()
 	n, err := node.Start(node.Config{
-		Cluster: cl, ID: c.String("node"), Now: clock, Scrub: scrub, Passphrase: passphrase(c), Log: logger.With("node", c.String("node")),
+		Cluster: cl, ID: id, Now: clock, Scrub: scrub, Passphrase: passphrase(c), Log: logger.With("node", id),
 	})
 	if err != nil {
 		return err

@@ -254,20 +254,25 @@ func readCapped(path string, max int64) ([]byte, error) {
 	return data, nil
 }
 
-// write puts data where -o says. A file appears whole or not at all.
+// write puts data where -o says.
 func write(c *cli.Context, path string, data []byte) error {
 	if path == "" || path == "-" {
 		_, err := c.App.Writer.Write(data)
 		return err
 	}
+	return writeFile(path, data, 0o644)
+}
+
+// writeFile writes a file of a mode. It appears whole or not at all.
+func writeFile(path string, data []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".milepost-*")
 	if err != nil {
-		return fault.New("file", path, "it cannot be written").Because(err)
+		return fault.New("file", path, "it cannot be written").Because(errors.Unwrap(err))
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(data)
 	if err == nil {
-		err = tmp.Chmod(0o644)
+		err = tmp.Chmod(mode)
 	}
 	if err == nil {
 		err = tmp.Sync()
@@ -306,8 +311,9 @@ func readPolicy(path string) (*verify.Policy, error) {
 	return p, nil
 }
 
-// isTerminal reports whether progress may be drawn.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether a person reads what is written to a stream, or
+// types what is read from it.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

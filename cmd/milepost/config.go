@@ -112,7 +112,7 @@ func configCheck(c *cli.Context) error {
 func sourceOf(c *cli.Context, env, flag string) string {
 	fromEnv := os.Getenv(env)
 	switch {
-	case flag != "" && c.IsSet(flag) && (fromEnv == "" || fromEnv != c.String(flag)):
+	case flag != "" && c.IsSet(flag) && fromEnv != c.String(flag):
 		return "flag --" + flag
 	case fromEnv != "":
 		return "environment"

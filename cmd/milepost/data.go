@@ -171,7 +171,7 @@ func nodeRestore(c *cli.Context) error {
 }
 
 func nodeRebuild(c *cli.Context) error {
-	dir, _, err := dataDir(c)
+	dir, id, err := dataDir(c)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func nodeRebuild(c *cli.Context) error {
 	}
 	end()
 	// The damage that the node stopped for is gone if nothing else is wrong.
-	check, err := node.Check(c.Context, dir, node.CheckOptions{Node: c.String("node"), Progress: silent(progress, "checking")})
+	check, err := node.Check(c.Context, dir, node.CheckOptions{Node: id, Progress: silent(progress, "checking")})
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ func doctorCommand() *cli.Command {
 		Name: "doctor", Usage: "look for what is wrong with this machine's node and its surroundings, and say what to do",
 		Description: "Checks the cluster file, the founding and the policy, keys, ports, disk, clock and the other nodes. It changes nothing.\n" +
 			"Each line is ok, a warning or wrong; the exit status is 0 if all are ok, 1 if there are warnings, 2 if something is wrong.\n" +
-			"Without --node it looks at the nodes whose keys are here.",
-		Flags: []cli.Flag{configFlag, dirFlag, nodeFlag, asFlag, jsonFlag},
+			"Without --node it looks at the node whose keys are here.",
+		Flags: []cli.Flag{configFlag, dirFlag, ownNodeFlag, asFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if _, err := operands(c, 0, 0, "no arguments"); err != nil {
 				return err
@@ -55,7 +55,9 @@ type doctor struct {
 	c        *cli.Context
 	cl       *node.Cluster
 	founding *node.Founding
-	id       string // of this machine's node; "" if there is none
+	id       string            // of this machine's node; "" if there is none
+	met      *session          // with a node that answers
+	now      []node.NodeAnswer // the nodes as the log has them in force
 
 	lines []diagnosis
 }
@@ -83,6 +85,7 @@ func (d *doctor) examine() {
 	}
 	d.checkFounding()
 	d.findNode()
+	d.meet()
 	if d.id != "" {
 		d.checkKeys()
 		d.checkDisk()
@@ -201,22 +204,20 @@ func (d *doctor) checkKeys() {
 	}
 }
 
+// meet finds a node that answers, and asks it for the nodes of now.
+func (d *doctor) meet() {
+	var err error
+	if d.met, err = d.session(); err != nil {
+		d.met = nil
+		return
+	}
+	d.now, _ = nodesNow(d.c.Context, d.met.client) // none: those of the founding are taken
+}
+
 // keysNow are the node's public keys as the log has them in force, by use;
-// empty if no node can be asked.
+// empty if no node could be asked.
 func (d *doctor) keysNow() map[string]string {
-	s, err := d.session()
-	if err != nil {
-		return nil
-	}
-	data, err := s.client.Get(d.c.Context, "/v1/governance")
-	if err != nil {
-		return nil
-	}
-	var g node.GovernanceAnswer
-	if json.Unmarshal(data, &g) != nil {
-		return nil
-	}
-	for _, n := range g.Nodes {
+	for _, n := range d.now {
 		if n.ID == d.id {
 			return map[string]string{keyfile.UseLog: n.Log, keyfile.UseCosigner: n.Cosigner, keyfile.UseTLS: n.TLS}
 		}
@@ -224,26 +225,25 @@ func (d *doctor) keysNow() map[string]string {
 	return nil
 }
 
-// session comes as the member of --as, or as this machine's node itself.
+// session comes as the member of --as, or as this machine's node itself: by
+// its TLS key in use or by the next one, which may be in force already.
 func (d *doctor) session() (*session, error) {
 	if d.c.String("as") != "" || d.id == "" {
 		return dialNamed(d.c, true, "")
 	}
-	k, err := keyfile.ReadKeyFile(d.cl.KeyPath("node/"+d.id, keyfile.UseTLS), passphrase(d.c))
-	if err != nil {
-		return nil, err
-	}
-	identity, err := k.TLS()
+	identities, err := (&session{cluster: d.cl, member: "node/" + d.id}).identities(d.c)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range d.cl.Nodes {
-		client, err := d.cl.ClientAs(n.ID, identity)
-		if err != nil {
-			continue
-		}
-		if _, err := client.Get(d.c.Context, "/v1/status"); err == nil {
-			return &session{cluster: d.cl, client: client}, nil
+		for _, identity := range identities {
+			client, err := d.cl.ClientAs(n.ID, identity)
+			if err != nil {
+				continue
+			}
+			if _, err := client.Get(d.c.Context, "/v1/status"); err == nil {
+				return &session{cluster: d.cl, client: client}, nil
+			}
 		}
 	}
 	return nil, fault.New("unreachable", "", "no node answers")
@@ -290,7 +290,7 @@ func existing(dir string) string {
 	}
 }
 
-// level says whether the log is at a level that this program knows.
+// checkVersion says whether the log is at a level that this program knows.
 func (d *doctor) checkVersion(st *node.Status, id string) {
 	switch {
 	case st.Level > verify.FeatureLevel:

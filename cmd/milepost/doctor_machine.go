@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/certs/keyfile"
 	"github.com/milepost-log/milepost/node"
@@ -134,7 +135,8 @@ func (d *doctor) ready(client *node.Client) error {
 	return err
 }
 
-// ownClient speaks to the node of this machine by its own key, in use or next.
+// ownClient speaks to the node of this machine by its own key, the one in
+// force or, where no node could be asked, that of the file.
 func (d *doctor) ownClient(listen string) (*node.Client, error) {
 	k, err := keyfile.ReadKeyFile(d.cl.KeyPath("node/"+d.id, keyfile.UseTLS), passphrase(d.c))
 	if err != nil {
@@ -200,18 +202,12 @@ func (d *doctor) checkPeers() {
 
 // others lists the nodes to ask, with the keys of now where a node that
 // answers knows them.
-func (d *doctor) others() (nodes []statusNode) {
-	s, err := d.session()
-	for _, n := range d.cl.Nodes {
-		st := statusNode{id: n.ID, state: "unreachable"}
-		if err == nil {
-			st.client, st.why = s.cluster.ClientAs(n.ID, s.client.Identity())
-		} else {
-			st.client, st.why = d.cl.ClientAs(n.ID, nil)
-		}
-		nodes = append(nodes, st)
+func (d *doctor) others() []statusNode {
+	var as *certs.TLSIdentity
+	if d.met != nil {
+		as = d.met.client.Identity()
 	}
-	return nodes
+	return nodesOf(d.cl, d.met, d.now, func(id string) (*node.Client, error) { return d.cl.ClientAs(id, as) })
 }
 
 func (d *doctor) checkClock(ahead []time.Duration) {

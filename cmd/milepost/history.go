@@ -33,18 +33,14 @@ func historyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			data, err := s.client.Get(c.Context, node.VehiclePath(subject)+map[bool]string{true: "?consistency=strict"}[c.Bool("strict")])
+			h, data, err := s.history(c, subject, map[bool]string{true: "?consistency=strict"}[c.Bool("strict")])
 			if err != nil {
 				return err
 			}
 			if c.Bool("json") {
 				return write(c, "-", data)
 			}
-			var h node.HistoryAnswer
-			if err := json.Unmarshal(data, &h); err != nil {
-				return fmt.Errorf("read the node's answer: %w", err)
-			}
-			out, err := tell(&h, s.client.Address, unit)
+			out, err := tell(h, s.client.Address, unit)
 			if err != nil {
 				return err
 			}
@@ -52,6 +48,19 @@ func historyCommand() *cli.Command {
 			return nil
 		},
 	}
+}
+
+// history asks for a vehicle's records and returns the answer also as it came.
+func (s *session) history(c *cli.Context, subject, query string) (*node.HistoryAnswer, []byte, error) {
+	data, err := s.client.Get(c.Context, node.VehiclePath(subject)+query)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := new(node.HistoryAnswer)
+	if err := json.Unmarshal(data, h); err != nil {
+		return nil, nil, fault.New("unexpected", s.client.Address, "the node's answer is no history").Because(err)
+	}
+	return h, data, nil
 }
 
 // resultsOf opens the records that a node sent; nobody has proved them.

@@ -72,9 +72,8 @@ func newApp(in io.Reader, out, errs io.Writer) *cli.App {
 	app := &cli.App{
 		Name: "milepost", Usage: "a shared log of vehicle histories that nobody can alter, and from which nothing can be left out",
 		Version: node.Version, Reader: in, Writer: out, ErrWriter: errs, HideHelpCommand: true, Suggest: false,
-		ExitErrHandler:  func(*cli.Context, error) {},
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usage(err.Error()) },
-		CommandNotFound: func(*cli.Context, string) {},
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage(err.Error()) },
 		Commands: []*cli.Command{
 			demoCommand(), clusterCommand(), nodeCommand(), memberCommand(), keyCommand(), policyCommand(), recordCommand(), caseCommand(),
 			historyCommand(), proveCommand(), verifyCommand(), auditCommand(), benchCommand(),

@@ -12,6 +12,7 @@ import (
 
 // Every variable that a flag reads is among the settings that `config check`
 // shows, with that flag, and no setting names a flag that there isn't.
+// docs/architecture.md has all of them.
 func TestSettingsAreThoseOfTheFlags(t *testing.T) {
 	t.Parallel()
 	read := map[string]string{} // variable -> flag
@@ -24,7 +25,11 @@ func TestSettingsAreThoseOfTheFlags(t *testing.T) {
 			}
 		}
 	})
+	page := readFile(t, "../../docs/architecture.md")
 	for _, s := range settings {
+		if !strings.Contains(page, "| `"+s.env+"` |") {
+			t.Errorf("docs/architecture.md lacks %s", s.env)
+		}
 		if read[s.env] != s.flag {
 			t.Errorf("%s: the flag is %q, not %q", s.env, read[s.env], s.flag)
 		}

@@ -227,11 +227,7 @@ func canListen(address string) error {
 }
 
 func (s *setup) askDir() error {
-	def := s.c.String("to")
-	if s.p.interactive && !s.c.IsSet("to") {
-		def = "milepost"
-	}
-	_, err := s.p.ask("to", "The directory to set it up in", def, func(v string) (err error) {
+	_, err := s.p.ask("to", "The directory to set it up in", s.c.String("to"), func(v string) (err error) {
 		if s.dir, err = filepath.Abs(v); err != nil {
 			return err
 		}

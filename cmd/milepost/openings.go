@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
@@ -39,31 +37,7 @@ func addOpenings(path string, more ...record.Opening) error {
 	if err != nil {
 		return fault.New(fault.Code(err), path, err.Error()).WithHint(fault.Hint(err))
 	}
-	return writePrivate(path, data)
-}
-
-// writePrivate writes a file that only its owner can read, whole or not at
-// all.
-func writePrivate(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".milepost-*") // mode 0600
-	if err != nil {
-		return fault.New("file", path, "it cannot be written").Because(errors.Unwrap(err))
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fault.New("file", path, "it cannot be written").Because(err)
-	}
-	return nil
+	return writeFile(path, data, 0o600)
 }
 
 // readDraft reads the text of a record that is not signed yet.

@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
@@ -92,7 +90,7 @@ func personalAdd(c *cli.Context) error {
 
 // ask reads one line, so that a value needs not stand in the shell's history.
 func ask(c *cli.Context, in *bufio.Reader, field string) (string, error) {
-	if f, ok := c.App.Reader.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(c.App.Reader) {
 		fmt.Fprintf(c.App.ErrWriter, "%s: ", field)
 	}
 	line, err := in.ReadString('\n')

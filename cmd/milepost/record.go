@@ -97,31 +97,44 @@ func submitRecords(c *cli.Context) error {
 // printAnswers says what became of each record that was sent; names are what
 // a person knows them by. It is a refusal if one was refused.
 func printAnswers(c *cli.Context, ans *node.SubmitAnswer, names []string) error {
-	if c.Bool("json") {
+	errs := make([]*node.ErrorBody, len(ans.Records))
+	for i, r := range ans.Records {
+		errs[i] = r.Error
+	}
+	return printEach(c, ans, names, errs, "refused", func(i int, name string) {
+		r := ans.Records[i]
+		word := map[string]string{"accepted": "acknowledged", "present": "already on the log"}[r.Status]
+		fmt.Fprintf(c.App.Writer, "%s: %s, log index %d, leaf hash %s\n", name, word, *r.Index, r.LeafHash)
+	})
+}
+
+// printEach prints a node's answer about several records: as JSON, or of each
+// record why it is refused or, with good, what else there is to say. It is a
+// refusal if one was refused.
+func printEach(c *cli.Context, ans any, names []string, errs []*node.ErrorBody, refused string, good func(i int, name string)) error {
+	asJSON := c.Bool("json")
+	if asJSON {
 		if err := json.NewEncoder(c.App.Writer).Encode(ans); err != nil {
 			return err
 		}
 	}
-	refused := false
-	for i, r := range ans.Records {
-		refused = refused || r.Error != nil
-		if c.Bool("json") {
-			continue
+	var status error
+	for i, e := range errs {
+		if e != nil {
+			status = refusal{errShown}
 		}
-		if r.Error != nil {
-			fmt.Fprintf(c.App.Writer, "%s: refused: %s [%s]\n", names[i], r.Error.Error, r.Error.Code)
-			if r.Error.Hint != "" {
-				fmt.Fprintf(c.App.Writer, "  hint: %s\n", r.Error.Hint)
+		switch {
+		case asJSON:
+		case e == nil:
+			good(i, names[i])
+		default:
+			fmt.Fprintf(c.App.Writer, "%s: %s: %s [%s]\n", names[i], refused, e.Error, e.Code)
+			if e.Hint != "" {
+				fmt.Fprintf(c.App.Writer, "  hint: %s\n", e.Hint)
 			}
-			continue
 		}
-		word := map[string]string{"accepted": "acknowledged", "present": "already on the log"}[r.Status]
-		fmt.Fprintf(c.App.Writer, "%s: %s, log index %d, leaf hash %s\n", names[i], word, *r.Index, r.LeafHash)
 	}
-	if refused {
-		return refusal{errShown}
-	}
-	return nil
+	return status
 }
 
 // submit sends notes, again and again with the same bytes while the outcome
@@ -143,10 +156,12 @@ func submit(c *cli.Context, client *node.Client, notes [][]byte) (ans *node.Subm
 	}
 }
 
-// outages are the codes that say nothing of the record itself.
+// outages are the codes that say nothing of the record itself: what a node
+// answers with a status of 5xx, and what it never came to.
 var outages = map[string]bool{
 	"no_leader": true, "overloaded": true, "unknown": true, "behind": true, "no_head": true, "unreachable": true, "forbidden": true,
 	"unauthenticated": true, "clock": true, "disk_full": true, "too_large": true, "stopping": true, "unexpected": true,
+	"no_quorum": true, "no_usage_key": true, "damaged": true, "ledger_corrupt": true, "tree_corrupt": true, "backup_busy": true,
 }
 
 func showRecord(c *cli.Context) error {

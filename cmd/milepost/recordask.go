@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
@@ -26,7 +24,7 @@ type asker struct {
 
 // terminal returns who is to be asked: nil unless standard input is a terminal.
 func terminal(c *cli.Context) *asker {
-	if f, ok := c.App.Reader.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(c.App.Reader) {
 		return nil
 	}
 	return &asker{bufio.NewReader(c.App.Reader), c.App.ErrWriter}

@@ -67,7 +67,7 @@ func (n *newDraft) lookUp(c *cli.Context, ask *asker, refs []string) error {
 // fillCase puts a draft last in its case, and says so.
 func (n *newDraft) fillCase(c *cli.Context, h *vehicleHistory, k *cases.Status) error {
 	if takes := k.Takes(); !slices.Contains(takes, n.def.Name) {
-		e := fault.New("case_state", "--case", fmt.Sprintf("the %s %s is %s: it takes no %s", k.Kind, k.Case[:12], k.Words, n.def.Name))
+		e := fault.New("case_state", "--case", fmt.Sprintf("the %s %s is %s: it takes no %s", k.Kind, brief(k.Case), k.Words, n.def.Name))
 		if len(takes) == 0 {
 			return e.WithHint("the case is closed; a new one may be opened")
 		}
@@ -77,7 +77,7 @@ func (n *newDraft) fillCase(c *cli.Context, h *vehicleHistory, k *cases.Status) 
 		return fault.New("usage", "--case", "the field case names another one, "+given).WithHint("leave out one of the two")
 	}
 	out := c.App.ErrWriter
-	fmt.Fprintf(out, "milepost: the %s %s: %s\n", k.Kind, k.Case[:12], k.Words)
+	fmt.Fprintf(out, "milepost: the %s %s: %s\n", k.Kind, brief(k.Case), k.Words)
 	if !n.draft.Body.Has("case") {
 		n.draft.Body = n.draft.Body.With("case", jcs.Text(k.Case))
 		fmt.Fprintf(out, "  filled in: case=%s\n", k.Case)
@@ -102,7 +102,7 @@ func (n *newDraft) fillNote(c *cli.Context, h *vehicleHistory, k *cases.Status) 
 	}
 	r := h.results[i].Record
 	n.draft.Body = n.draft.Body.With("note", jcs.Text(base64.StdEncoding.EncodeToString(r.Note)))
-	fmt.Fprintf(c.App.ErrWriter, "  filled in: note, that of the reading %s by %s\n", target[:12], r.Author)
+	fmt.Fprintf(c.App.ErrWriter, "  filled in: note, that of the reading %s by %s\n", brief(target), r.Author)
 	return nil
 }
 

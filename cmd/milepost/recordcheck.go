@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -55,32 +54,16 @@ func checkRecords(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		if err := json.NewEncoder(c.App.Writer).Encode(ans); err != nil {
-			return err
-		}
-	}
-	refused := false
+	errs := make([]*node.ErrorBody, len(ans.Records))
 	for i, r := range ans.Records {
-		refused = refused || r.Error != nil
-		if c.Bool("json") {
-			continue
-		}
-		if r.Error != nil {
-			fmt.Fprintf(c.App.Writer, "%s: would be refused: %s [%s]\n", args[i], r.Error.Error, r.Error.Code)
-			if r.Error.Hint != "" {
-				fmt.Fprintf(c.App.Writer, "  hint: %s\n", r.Error.Hint)
-			}
-			continue
-		}
+		errs[i] = r.Error
+	}
+	return printEach(c, ans, args, errs, "would be refused", func(i int, name string) {
+		r := ans.Records[i]
 		word := map[string]string{"acceptable": "would be accepted", "present": "already on the log"}[r.Status]
-		fmt.Fprintf(c.App.Writer, "%s: %s, as far as can be told now\n", args[i], word)
-		printWarnings(c.App.Writer, args[i], r.Warnings)
-	}
-	if refused {
-		return refusal{errShown}
-	}
-	return nil
+		fmt.Fprintf(c.App.Writer, "%s: %s, as far as can be told now\n", name, word)
+		printWarnings(c.App.Writer, name, r.Warnings)
+	})
 }
 
 // patienceForWarnings is how long a submission waits for what a node has to

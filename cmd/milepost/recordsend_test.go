@@ -2,6 +2,8 @@ package main
 
 import (
 	"regexp"
+	"strings"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -27,4 +29,22 @@ func captureErr(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("standard error does not match %s", args[1])
 	}
 	ts.Setenv(args[0], m[1])
+}
+
+// What a node answers because of itself is no refusal of the record: after a
+// refusal nothing of it is kept.
+func TestOutagesAreNoRefusals(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for code, status := range statusesInSource(t) {
+		if strings.HasPrefix(status, "5") {
+			seen++
+			if !outages[code] && code != "internal" {
+				t.Errorf("%s, an answer of %s, is taken for a refusal", code, status)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d codes were found", seen)
+	}
 }

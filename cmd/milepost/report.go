@@ -24,7 +24,7 @@ func reportCommand() *cli.Command {
 		Flags: []cli.Flag{
 			policyFlag, openingFlag,
 			&cli.StringFlag{Name: "vin", Usage: "the `VIN` that you mean, as it stands on the car"},
-			&cli.StringFlag{Name: "unit", Usage: "`UNIT` of all mileages: km or mi; as entered if not given"},
+			&cli.StringFlag{Name: "unit", Usage: "`UNIT` of all mileages: km or mi; as entered if not given, whatever MILEPOST_UNIT says"},
 			&cli.StringSliceFlag{Name: "attachment", Usage: "a `FILE` to be held against the attachments that records name; may be given again"},
 			&cli.BoolFlag{Name: "allow-withheld", Usage: "accept a file some of whose contents are withheld"},
 			&cli.StringFlag{Name: "at", Usage: "check as of this `TIME` (RFC 3339) instead of now"},

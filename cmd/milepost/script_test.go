@@ -52,12 +52,13 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLE", example)
 			e.Setenv("STORIES", stories)
+			e.Setenv("README", filepath.Join(filepath.Dir(example), "README.md"))
 			e.Values[aheadKey{}] = new(atomic.Int64)
 			e.Values[clusterKey{}] = new(atomic.Pointer[embed.Cluster])
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"clock": setClock, "freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines,
+			"clock": setClock, "freeports": freePorts, "ready": ready, "cluster": startCluster, "freeport": freePort, "capture": capture, "utc": utcTime, "waitfor": waitFor, "replace": replace, "maxlines": maxLines, "documented": documented,
 			"actor": addActor, "record": writeRecord, "halt": haltCluster, "stopnode": stopNodes, "startnode": startNodes, "captureerr": captureErr,
 		},
 	})
@@ -202,5 +203,17 @@ func maxLines(ts *testscript.TestScript, neg bool, args []string) {
 		if n := len([]rune(l)); n > cols {
 			ts.Fatalf("a line of %d columns, at most %d are wanted: %s", n, cols, l)
 		}
+	}
+}
+
+// differs is what is another in each run of one command.
+var differs = regexp.MustCompile(`[0-9a-f]{4}( [0-9a-f]{4}){9}|(tree size|log index) [0-9]+|[0-9]+ kB|[0-9.]+ s\)`)
+
+// documented PAGE checks that a page shows the last output, but for what is
+// another in each run.
+func documented(ts *testscript.TestScript, neg bool, args []string) {
+	out, page := differs.ReplaceAllString(ts.ReadFile("stdout"), "*"), differs.ReplaceAllString(ts.ReadFile(args[0]), "*")
+	if !strings.Contains(page, "```\n"+out+"```\n") {
+		ts.Fatalf("%s does not show this output", args[0])
 	}
 }

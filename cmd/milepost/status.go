@@ -23,7 +23,7 @@ func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "one screen: who leads, who lags, who does not cosign and why",
 		Description: "Asks every node at once and says what is to be looked at. With --watch it does so each second: on a terminal the\n" +
-			"screen is drawn anew, elsewhere a line is added each time.",
+			"screen is drawn anew, elsewhere a line is added each time. With --node it asks that one alone.",
 		Flags: clientFlags(jsonFlag, &cli.BoolFlag{Name: "watch", Usage: "again each second, until it is interrupted"}),
 		Action: func(c *cli.Context) error {
 			if _, err := operands(c, 0, 0, "no arguments"); err != nil {
@@ -193,7 +193,7 @@ func shortly(err error) string {
 	return s
 }
 
-// statusNode is a node that cluster status asks; without a client why says
+// statusNode is a node that status and doctor ask; without a client why says
 // why not.
 type statusNode struct {
 	id, state string
@@ -201,29 +201,45 @@ type statusNode struct {
 	why       error
 }
 
-// statusNodes lists the nodes of the cluster file and those that governance
-// knows beside. Their TLS keys are those of now, where a node that answers
-// knows them, or else those of the cluster file and the founding.
-func statusNodes(c *cli.Context, cl *node.Cluster) (nodes []statusNode, err error) {
+// statusNodes lists the nodes to ask, as the member of --as.
+func statusNodes(c *cli.Context, cl *node.Cluster) ([]statusNode, error) {
 	s, err := dialAny(c)
 	if err != nil && fault.Code(err) != "unreachable" {
 		return nil, err
 	}
-	var g node.GovernanceAnswer
-	if s != nil && err == nil {
-		data, err := s.client.Get(c.Context, "/v1/governance")
-		switch fault.Code(err) {
-		case "forbidden", "unauthenticated":
-			return nil, err
-		}
-		if err == nil {
-			if err := json.Unmarshal(data, &g); err != nil {
-				return nil, fmt.Errorf("read the node's answer: %w", err)
+	var now []node.NodeAnswer
+	if err == nil {
+		if now, err = nodesNow(c.Context, s.client); err != nil {
+			switch fault.Code(err) {
+			case "forbidden", "unauthenticated":
+				return nil, err
 			}
 		}
 	}
+	return nodesOf(cl, s, now, func(id string) (*node.Client, error) { return cl.Client(id, c.String("as"), passphrase(c)) }), nil
+}
+
+// nodesNow are the nodes as governance has them, as far as one node knows:
+// it is asked when the cluster may have no leader.
+func nodesNow(ctx context.Context, client *node.Client) ([]node.NodeAnswer, error) {
+	data, err := client.Get(ctx, "/v1/governance")
+	if err != nil {
+		return nil, err
+	}
+	var g node.GovernanceAnswer
+	if err := json.Unmarshal(data, &g); err != nil {
+		return nil, fmt.Errorf("read the node's answer: %w", err)
+	}
+	return g.Nodes, nil
+}
+
+// nodesOf lists the nodes of the cluster file and those that governance knows
+// beside. Their TLS keys are those that are in force now, as s was told, or,
+// where nobody could tell, those that founded has of the cluster file and the
+// founding.
+func nodesOf(cl *node.Cluster, s *session, now []node.NodeAnswer, founded func(id string) (*node.Client, error)) (nodes []statusNode) {
 	known := map[string]node.NodeAnswer{}
-	for _, n := range g.Nodes {
+	for _, n := range now {
 		known[n.ID] = n
 	}
 	for _, n := range cl.Nodes {
@@ -231,17 +247,17 @@ func statusNodes(c *cli.Context, cl *node.Cluster) (nodes []statusNode, err erro
 		if k, ok := known[n.ID]; ok {
 			st.client = s.client.To(n.Address, k.TLS)
 			delete(known, n.ID)
-		} else if len(g.Nodes) > 0 {
+		} else if len(now) > 0 {
 			st.state = "removed"
 		} else {
-			st.client, st.why = cl.Client(n.ID, c.String("as"), passphrase(c))
+			st.client, st.why = founded(n.ID)
 		}
 		nodes = append(nodes, st)
 	}
 	for _, id := range sortedKeys(known) {
 		nodes = append(nodes, statusNode{id: id, state: "unreachable", client: s.client.To(known[id].Address, known[id].TLS)})
 	}
-	return nodes, nil
+	return nodes
 }
 
 // newOverview draws together what the nodes said of themselves and of each

@@ -42,7 +42,7 @@ func (o *overview) find() {
 }
 
 func (o *overview) findAll(say func(node, code, hint, format string, args ...any)) {
-	whole := len(o.Nodes) >= o.Voters // not only one node was asked
+	whole := o.whole()
 	if o.Leader == "" {
 		say("", "no_leader", "start voters until a majority is up", "no node leads: nothing can be recorded")
 	}
@@ -67,6 +67,9 @@ func (o *overview) findAll(say func(node, code, hint, format string, args ...any
 		say("", "origin", "they have different founding files: compare the fingerprints", "the nodes are of different logs")
 	}
 }
+
+// whole reports whether all nodes were asked, and not only one.
+func (o *overview) whole() bool { return len(o.Nodes) >= o.Voters }
 
 // cosigning counts the nodes that are up and cosigned when asked last.
 func (o *overview) cosigning() (n int) {

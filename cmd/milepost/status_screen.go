@@ -30,8 +30,12 @@ func (o *overview) screen() string {
 			head = fmt.Sprintf("%d leaves under a head of %s that the quorum signed.", o.Published, o.AsOf)
 		}
 		line("%s %s", leader, head)
-		line("Quorum: %d of %d nodes, tolerates liars: %d; %d cosign.  Raft: %d of %d voters up.  Feature level %d.",
-			o.Quorum, o.Cosigners, o.Tolerates, o.cosigning(), o.VotersUp, o.Voters, o.Level)
+		cosign, raft := fmt.Sprintf("; %d cosign", o.cosigning()), fmt.Sprintf("%d of %d voters up", o.VotersUp, o.Voters)
+		if !o.whole() {
+			cosign, raft = "", fmt.Sprintf("%d voters", o.Voters)
+		}
+		line("Quorum: %d of %d nodes, tolerates liars: %d%s.  Raft: %s.  Feature level %d.",
+			o.Quorum, o.Cosigners, o.Tolerates, cosign, raft, o.Level)
 		line("")
 	}
 	line("%-12s %-10s %-6s %10s %8s  %-14s %9s %10s  %s", "NODE", "ROLE", "READY", "LEAVES", "LAG", "COSIGNS", "CLOCK", "DISK FREE", "VERSION")

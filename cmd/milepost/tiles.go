@@ -10,7 +10,7 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
-// head is a tree head as a node publishes it now.
+// publishedHead is a tree head as a node publishes it now.
 type publishedHead struct {
 	client *node.Client
 	*verify.Checkpoint
