@@ -312,7 +312,11 @@ func (a *audit) histories(made, kept *log.View) error {
 			return err
 		}
 		have, err := kept.History(s)
-		if err != nil || len(want) != len(have) {
+		if err != nil {
+			a.wrong("the history of %s in tree.db cannot be read: %v", s, err)
+			continue
+		}
+		if len(want) != len(have) {
 			a.wrong("the history of %s has %d records, tree.db lists %d", s, len(want), len(have))
 			continue
 		}

@@ -107,6 +107,9 @@ func importFile(c *cli.Context) error {
 			progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	err = r.run()
+	if c.Context.Err() != nil && err != nil {
+		err = fault.New("interrupted", args[0], "stopped before its end").WithHint("run the same command again: it goes on, and nothing is entered twice")
+	}
 	if r.bar != nil {
 		r.bar.Finish()
 	}

@@ -48,6 +48,9 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
+	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, ctx.Err())) {
+		err = fault.New("interrupted", "", "stopped: "+context.Cause(ctx).Error()).WithHint("what was sent may have arrived; to send the same bytes again is always safe")
+	}
 	var e *fault.Error
 	switch {
 	case errors.Is(err, errShown):

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -105,10 +104,9 @@ func freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := node.ParseCluster([]byte(text))
 	ts.Check(err)
 	for _, n := range c.Nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := embed.FreeAddress()
 		ts.Check(err)
-		defer l.Close()
-		text = strings.ReplaceAll(text, n.Address, l.Addr().String())
+		text = strings.ReplaceAll(text, n.Address, address)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }
