@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -182,35 +183,40 @@ func (rd *reading) close(ctx context.Context) error {
 // usage writes access.used records, in the name of the member that runs this
 // node.
 type usage struct {
-	n      *Node
-	member string
-	signer certs.Signer // nil: the member's record key is not here
+	n *Node
 
-	mu   sync.Mutex
-	done map[string]time.Time // grant and reader -> hour for which it is on the log
+	mu     sync.Mutex
+	member string
+	signer certs.Signer         // nil: the member's record key is not here, or not read yet
+	done   map[string]time.Time // grant and reader -> hour for which it is on the log
 }
 
-func (n *Node) openUsage(passphrase func() ([]byte, error)) {
+func (n *Node) openUsage() {
 	n.usage = &usage{n: n, done: map[string]time.Time{}}
-	v := n.nodesNow()[n.id]
-	if v == nil {
-		return
+	if err := n.usage.identify(); err != nil {
+		n.log.Warn("reads by grant are refused here: they are written down with the member's record key", "err", err)
 	}
-	n.usage.member = v.Member
-	k, err := keyfile.ReadKeyFile(n.cluster.KeyPath(v.Member, keyfile.UseRecord), passphrase)
-	if err == nil {
-		n.usage.signer, err = k.Signer()
+}
+
+// identify makes sure of the record key of the member that runs this node. A
+// node may join after it has started, its member exchange the key, or another
+// member take it over: then the key is read when it is needed. While the node
+// is registered nowhere there is none, and no error.
+func (u *usage) identify() error {
+	v := u.n.nodesNow()[u.n.id]
+	if v == nil || u.signer != nil && u.member == v.Member {
+		return nil
 	}
+	u.signer, u.member = nil, v.Member
+	k, err := keyfile.ReadKeyFile(u.n.cluster.KeyPath(v.Member, keyfile.UseRecord), u.n.passphrase)
 	if err != nil {
-		n.log.Warn("reads by grant are refused here: they are written down with the member's record key, which cannot be read", "member", v.Member, "err", err)
+		return fmt.Errorf("record key of %s: %w", v.Member, err)
 	}
+	u.signer, err = k.Signer()
+	return err
 }
 
 func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error {
-	if u.signer == nil {
-		return fault.New("no_usage_key", "", "this node cannot write down that a grant was used").
-			WithHint("ask another node; this one's operator finds the reason in its log")
-	}
 	now := u.n.now().UTC()
 	hour := now.Truncate(time.Hour)
 	who, authentication := g.Member, "tls"
@@ -230,32 +236,17 @@ func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error 
 	if u.done[key].Equal(hour) {
 		return nil
 	}
-	types := jcs.Text("all")
-	if len(rd.types) > 0 {
-		types = jcs.Texts(sortedKeys(rd.types))
+	refused, err := u.write(ctx, rd, g.Hash, authentication, key, now)
+	if err == nil && refused != nil {
+		// The member may have exchanged its key since this node read it.
+		u.signer = nil
+		refused, err = u.write(ctx, rd, g.Hash, authentication, key, now)
 	}
-	// The id says grant, reader and hour, so that a node that restarts does
-	// not write the same twice.
-	h := sha256.Sum256([]byte("milepost/access-used-id@v1\n" + key + "\n" + hour.Format(time.RFC3339)))
-	text, err := record.Draft{
-		Author: u.member, Origin: u.n.origin, Type: "access.used/1", Subjects: []string{"access/" + rd.on.VIN},
-		ID: record.FormatUUID(record.UUIDv7(hour.UnixMilli(), [16]byte(h[:16]))), Captured: record.FormatUTC(now), EventTime: record.FormatUTC(now), Precision: "second",
-		Body: jcs.Make(jcs.Field{Name: "authentication", Value: jcs.Text(authentication)}, jcs.Field{Name: "grant", Value: jcs.Text(g.Hash)},
-			jcs.Field{Name: "size", Value: jcs.Number(int64(rd.size))}, jcs.Field{Name: "types", Value: types}),
-	}.Text()
 	if err != nil {
 		return err
 	}
-	note, err := record.Sign(text, u.signer)
-	if err != nil {
-		return err
-	}
-	answer, err := u.n.accept(ctx, [][]byte{note})
-	if err != nil {
-		return err
-	}
-	if e := answer.Records[0].Error; e != nil && e.Code != "id_reused" {
-		return fault.New(e.Code, "", e.Error)
+	if refused != nil {
+		return fault.New(refused.Code, "", refused.Error)
 	}
 	u.done[key] = hour
 	for k, h := range u.done {
@@ -264,6 +255,44 @@ func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error 
 		}
 	}
 	return nil
+}
+
+// write has one record of use put on the log, or says why that was refused.
+func (u *usage) write(ctx context.Context, rd *reading, grant, authentication, key string, now time.Time) (refused *ErrorBody, err error) {
+	if err := u.identify(); err != nil || u.signer == nil {
+		u.n.log.Warn("a read by grant was refused: it can't be written down", "member", u.member, "err", err)
+		return nil, fault.New("no_usage_key", "", "this node cannot write down that a grant was used").
+			WithHint("ask another node; this one's operator finds the reason in its log")
+	}
+	types := jcs.Text("all")
+	if len(rd.types) > 0 {
+		types = jcs.Texts(sortedKeys(rd.types))
+	}
+	// The id says grant, reader and hour, so that a node that restarts does
+	// not write the same twice.
+	hour := now.Truncate(time.Hour)
+	h := sha256.Sum256([]byte("milepost/access-used-id@v1\n" + key + "\n" + hour.Format(time.RFC3339)))
+	text, err := record.Draft{
+		Author: u.member, Origin: u.n.origin, Type: "access.used/1", Subjects: []string{"access/" + rd.on.VIN},
+		ID: record.FormatUUID(record.UUIDv7(hour.UnixMilli(), [16]byte(h[:16]))), Captured: record.FormatUTC(now), EventTime: record.FormatUTC(now), Precision: "second",
+		Body: jcs.Make(jcs.Field{Name: "authentication", Value: jcs.Text(authentication)}, jcs.Field{Name: "grant", Value: jcs.Text(grant)},
+			jcs.Field{Name: "size", Value: jcs.Number(int64(rd.size))}, jcs.Field{Name: "types", Value: types}),
+	}.Text()
+	if err != nil {
+		return nil, err
+	}
+	note, err := record.Sign(text, u.signer)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := u.n.accept(ctx, [][]byte{note})
+	if err != nil {
+		return nil, err
+	}
+	if e := answer.Records[0].Error; e != nil && e.Code != "id_reused" {
+		return e, nil
+	}
+	return nil, nil
 }
 
 // mayReadRecord decides about a single record: whoever may see it in the

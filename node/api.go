@@ -83,6 +83,8 @@ func (n *Node) routes() http.Handler {
 	handle("GET /v1/members", members, n.getMembers)
 	handle("GET /v1/members/{name}", members, n.getMember)
 	handle("GET /v1/governance", members, n.getGovernance)
+	handle("GET /v1/governance/proof", public, n.getGovernanceProof) // members, nodes, and those of before
+	handle("POST /v1/votes/{change}", nodes, n.postVotes)
 	handle("GET /v1/policy", public, n.getPolicy)
 	handle("GET /v1/bridge", public, n.getBridge)
 	handle("GET /v1/status", members, n.getStatus)
@@ -174,7 +176,7 @@ func (n *Node) admit(c caller, who audience) error {
 var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "no_access": 403, "grant_revoked": 403, "grant_expired": 403, "grant_scope": 403, "no_usage_key": 503, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
-	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "no_quorum": 503, "unreachable": 503, "stopping": 503,
+	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "no_quorum": 503, "unreachable": 503, "stopping": 503, "node_unreachable": 503, "node_behind": 503, "not_transferred": 503,
 	"damaged": 503, "ledger_corrupt": 503, "tree_corrupt": 503, "backup_busy": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
 }

@@ -147,7 +147,10 @@ func (n *Node) submit(ctx context.Context, notes [][]byte) (*SubmitAnswer, error
 	}
 	var good []*record.Record
 	var slots []int
-	for i := range recs {
+	for i, r := range recs {
+		if errs[i] == nil && r.Type == "node.removed/1" {
+			errs[i] = n.mayLeave(ctx, r.Body.Get("id").Str)
+		}
 		if errs[i] == nil {
 			good, slots = append(good, recs[i]), append(slots, i)
 		} else {

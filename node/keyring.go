@@ -32,6 +32,8 @@ type cosignerKey struct {
 // there are any, and holds them against what the log has registered. Keys
 // that were at hand before stay.
 func (n *Node) loadKeys() error {
+	n.keysMu.Lock()
+	defer n.keysMu.Unlock()
 	own := record.NodeName(n.origin, n.id)
 	ring := &keyring{}
 	if before := n.keys.Load(); before != nil {
@@ -40,9 +42,13 @@ func (n *Node) loadKeys() error {
 	v := n.nodesNow()[n.id]
 	// One that joins is registered in what it has yet to catch up with, be it
 	// everything or what follows the backup that it began with.
-	if _, removed := n.removedAt(); v == nil && (!n.joining() || removed) {
+	_, removed := n.removedAt()
+	if v == nil && removed {
+		return errRemoved
+	}
+	if v == nil && !n.joining() {
 		return fault.New("config", "node."+n.id, "the log knows no node of this id").
-			WithHint("the founding file and cluster.toml must belong together; a node that was removed never comes back under its id")
+			WithHint("the founding file and cluster.toml must belong together")
 	}
 	for _, u := range []struct {
 		use, name string
@@ -187,6 +193,9 @@ func (n *Node) exchangeKeys() {
 	if id := n.keys.Load().identity; id != before && n.port != nil {
 		n.port.SetIdentity(id)
 		n.peersMu.Lock()
+		for _, p := range n.peerMap {
+			p.end()
+		}
 		clear(n.peerMap) // they are made anew, under the new identity
 		n.peersMu.Unlock()
 	}

@@ -17,9 +17,12 @@ import (
 const reconcileEvery = 500 * time.Millisecond
 
 // reconcile lets Raft follow governance: a node that was added gets copies
-// (it has no vote), one that was removed gets no more. It waits until the
-// head that covers the change is kept, for the node that goes may be needed
-// to cosign it.
+// (it has no vote), one that has moved is reached where it is now, one that
+// was removed gets no more.
+//
+// One that was added joins at once, for its cosignature may be missing from
+// the head that covers its registration. One that was removed counts until
+// such a head is kept (nodesNow), for the same reason.
 func (n *Node) reconcile(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
@@ -29,31 +32,23 @@ func (n *Node) reconcile(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		_, published, _ := n.heads.state()
-		if published == 0 {
-			continue
-		}
 		if index, removed := n.removedAt(); removed {
 			// It may have been cut off before it saw the head that covers its
 			// removal; the others tell everyone.
 			if n.heads.bridged(index) || n.askBridge(ctx, index) {
-				n.fail(fault.New("node_removed", "", "governance has removed this node").
-					WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again"))
+				n.fail(errRemoved)
 				return
 			}
 			continue
 		}
-		if all := *n.policies.Load(); all[len(all)-1].index >= published {
-			continue
-		}
-		if _, unbridged := n.demands(published); len(unbridged) > 0 {
-			continue
-		}
-		if n.leads() {
+		if _, published, _ := n.heads.state(); published > 0 && n.leads() {
 			n.reconcileRaft()
 		}
 	}
 }
+
+var errRemoved = fault.New("node_removed", "", "governance has removed this node").
+	WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again")
 
 // removedAt is the log index of the record that removed this node, if one did.
 func (n *Node) removedAt() (index uint64, removed bool) {
@@ -86,40 +81,71 @@ func (n *Node) askBridge(ctx context.Context, index uint64) bool {
 	return false
 }
 
+// servers are those that Raft has now, as far as this node knows.
+func (n *Node) servers() []raft.Server {
+	r := n.currentRaft()
+	if r == nil {
+		return nil
+	}
+	return r.GetConfiguration().Configuration().Servers
+}
+
+// reconcileRaft changes at the leader what differs between Raft's servers and
+// the nodes that are registered: who is there, and at which address. Votes
+// are not registered: they are asked for (changeVotes).
 func (n *Node) reconcileRaft() {
+	n.votesMu.Lock()
+	defer n.votesMu.Unlock()
 	r := n.currentRaft()
 	if r == nil {
 		return
 	}
 	nodes := n.nodesNow()
-	known := map[string]bool{}
-	for _, s := range r.GetConfiguration().Configuration().Servers {
-		known[string(s.ID)] = true
-		if _, stays := nodes[string(s.ID)]; !stays {
+	known, taken := map[string]bool{}, map[raft.ServerAddress]bool{}
+	for _, s := range n.servers() {
+		known[string(s.ID)], taken[s.Address] = true, true
+	}
+	for _, s := range n.servers() {
+		v := nodes[string(s.ID)]
+		switch {
+		case v == nil:
 			n.log.Info("a node leaves Raft", "peer", s.ID)
 			n.await(r.RemoveServer(s.ID, 0, time.Second))
+		case string(s.Address) != v.Address && !taken[raft.ServerAddress(v.Address)]:
+			n.log.Info("a node has moved", "peer", s.ID, "from", s.Address, "to", v.Address)
+			change := r.AddNonvoter // keeps the vote of one that has it
+			if s.Suffrage == raft.Voter {
+				change = r.AddVoter
+			}
+			n.await(change(s.ID, raft.ServerAddress(v.Address), 0, time.Second))
 		}
 	}
 	for id, v := range nodes {
-		if !known[id] {
-			n.log.Info("a node joins Raft, without a vote", "peer", id, "address", n.addressOf(v))
-			n.await(r.AddNonvoter(raft.ServerID(id), raft.ServerAddress(n.addressOf(v)), 0, time.Second))
+		// A node that comes in another's place may have its address, and waits
+		// until that one has left.
+		if !known[id] && !taken[raft.ServerAddress(v.Address)] {
+			n.log.Info("a node joins Raft, without a vote", "peer", id, "address", v.Address)
+			n.await(r.AddNonvoter(raft.ServerID(id), raft.ServerAddress(v.Address), 0, time.Second))
 		}
 	}
 }
 
 // await waits for a change of Raft's servers, which has no context of its own.
-func (n *Node) await(f raft.IndexFuture) {
+func (n *Node) await(f raft.Future) error {
 	done := make(chan error, 1)
 	go func() { done <- f.Error() }()
+	var err error
 	select {
-	case err := <-done:
-		if err != nil {
-			n.log.Warn("Raft's servers did not change", "err", err)
-		}
+	case err = <-done:
 	case <-n.done:
+		return errStopping
 	case <-time.After(answerTimeout):
+		err = errUnknown
 	}
+	if err != nil {
+		n.log.Warn("Raft's servers did not change", "err", err)
+	}
+	return err
 }
 
 // joining reports whether this node is none of the founding ones: it then

@@ -47,6 +47,7 @@ type Node struct {
 	lie                      *liar
 
 	passphrase func() ([]byte, error)
+	keysMu     sync.Mutex // held while key files are read
 	keys       atomic.Pointer[keyring]
 
 	ledger *store.Store
@@ -74,6 +75,9 @@ type Node struct {
 	ownHead    atomic.Pointer[ownHead]
 	fresh      atomic.Int64 // unix ns: a head whose time is older is cosigned anew
 	wakeRounds chan struct{}
+
+	votesMu sync.Mutex // held at the leader while it changes Raft's servers or hands over
+	shown   atomic.Pointer[shownNodes]
 
 	peersMu sync.Mutex
 	peerMap map[string]*peer
@@ -171,7 +175,7 @@ func Start(cfg Config) (n *Node, err error) {
 		Handler: n.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ConnContext: withPin, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
-	n.openUsage(cfg.Passphrase)
+	n.openUsage()
 	n.resume()
 	// All that the state machine may call is in place before Raft calls it.
 	if err := n.startRaft(); err != nil {
@@ -185,6 +189,7 @@ func Start(cfg Config) (n *Node, err error) {
 		func() { n.openLog(n.ctx) },
 		func() { n.watch(n.ctx) },
 		func() { n.reconcile(n.ctx) },
+		func() { n.seekNodes(n.ctx) },
 		func() { n.scrub(n.ctx) },
 		func() { n.mending(n.ctx) },
 		func() { n.look(n.ctx) },

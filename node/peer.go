@@ -21,6 +21,7 @@ type peer struct {
 	id     string
 	pin    string // its TLS key
 	client *Client
+	end    context.CancelFunc // ends run: another peer takes its place
 
 	busy chan struct{} // holds a token while a cosignature is asked for: one at a time
 	old  uint64        // size that the peer cosigned last, as far as known; guarded by busy

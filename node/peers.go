@@ -15,8 +15,12 @@ import (
 )
 
 // nodesNow lists the nodes by id, from the log or, before it is there, from
-// the genesis.
+// the genesis. Where this node's copy of the log is known to be behind on
+// them, they are those of the proof that it was shown.
 func (n *Node) nodesNow() map[string]*verify.Node {
+	if l := n.shownAhead(); l != nil {
+		return maps.Clone(l.Nodes)
+	}
 	nodes := map[string]*verify.Node{}
 	n.state.withAuthority(func(a *verify.Authority) {
 		if a.Governance == nil {
@@ -60,18 +64,17 @@ func (n *Node) raftPeer(pin string) (string, bool) {
 	return "", false
 }
 
-// addressOf is where a node is reached: cluster.toml goes before the log,
-// which says where the node was when it was registered.
-func (n *Node) addressOf(v *verify.Node) string {
-	if c, err := n.cluster.Node(v.ID); err == nil {
-		return c.Address
-	}
-	return v.Address
-}
-
+// pinOfAddress is the key of the node that Raft has at an address. While a
+// node moves that is not the address that the log has registered for it.
 func (n *Node) pinOfAddress(addr raft.ServerAddress) (string, bool) {
-	for _, v := range n.nodesNow() {
-		if n.addressOf(v) == string(addr) {
+	nodes := n.nodesNow()
+	for _, s := range n.servers() {
+		if v := nodes[string(s.ID)]; v != nil && s.Address == addr {
+			return v.TLS.VKey, true
+		}
+	}
+	for _, v := range nodes {
+		if v.Address == string(addr) {
 			return v.TLS.VKey, true
 		}
 	}
@@ -89,11 +92,16 @@ func (n *Node) peers() []*peer {
 			continue
 		}
 		p := n.peerMap[id]
-		if p == nil || p.pin != v.TLS.VKey {
-			p = newPeer(id, NewClient(n.addressOf(v), v.TLS.VKey, n.keys.Load().identity, n.dial))
+		if p == nil || p.pin != v.TLS.VKey || p.client.Address != v.Address {
+			if p != nil {
+				p.end()
+			}
+			var ctx context.Context
+			p = newPeer(id, NewClient(v.Address, v.TLS.VKey, n.keys.Load().identity, n.dial))
 			p.pin = v.TLS.VKey
+			ctx, p.end = context.WithCancel(n.ctx)
 			n.peerMap[id] = p
-			n.spawn(func() { p.run(n.ctx, n.log) })
+			n.spawn(func() { p.run(ctx, n.log) })
 		}
 		out = append(out, p)
 	}

@@ -75,9 +75,8 @@ func (b *board) newKeys(id string, n jcs.Value, path func(holder, use string) st
 	return n, jcs.Array(pops...)
 }
 
-// decide has two governors sign a record, submits it, and waits until every
-// running node has a head with the quorum of after.
-func (b *board) decide(typ string, body jcs.Value) {
+// ballot is a record about the nodes that two governors have signed.
+func (b *board) ballot(typ string, body jcs.Value) []byte {
 	b.t.Helper()
 	names := b.Cluster.Cluster.Governs.Names[:2]
 	sort.Strings(names)
@@ -89,18 +88,31 @@ func (b *board) decide(typ string, body jcs.Value) {
 	}
 	d := b.draft("VF1AAAA0000000001")
 	d.Author, d.Type, d.Subjects = names[0], typ, []string{record.Governance}
-	d.Body = body.With("policy", jcs.Texts(b.policyText())).With("prev", jcs.Text(b.prev))
-	note := b.sign(d, signers...)
-	r, err := record.Open(note)
-	must(b.t, err)
-	b.prev = hex.EncodeToString(r.Hash[:])
-	answer := b.ack("leeds", note)
+	d.Body = body.With("prev", jcs.Text(b.prev))
+	return b.sign(d, signers...)
+}
+
+// decide has the governors change nodes and with them the policy, and waits
+// until every running node has a head with the quorum of after.
+func (b *board) decide(typ string, body jcs.Value) {
+	b.t.Helper()
+	answer := b.pass(typ, body.With("policy", jcs.Texts(b.policyText())))
 	for _, id := range b.IDs() {
 		b.eventually("the new policy at "+id, func() bool {
 			n := b.Nodes[id]
 			return n.Err() != nil || n.Status().Published >= answer.Size && n.Status().Cosigners == len(b.nodes)
 		})
 	}
+}
+
+// pass has a record of the governors acknowledged.
+func (b *board) pass(typ string, body jcs.Value) *node.SubmitAnswer {
+	b.t.Helper()
+	note := b.ballot(typ, body)
+	r, err := record.Open(note)
+	must(b.t, err)
+	b.prev = hex.EncodeToString(r.Hash[:])
+	return b.ack("leeds", note)
 }
 
 func (b *board) file(vin string) []byte {
@@ -251,7 +263,7 @@ func TestPolicyIsFollowed(t *testing.T) {
 
 	delete(b.nodes, "ghent")
 	gone := c.Nodes["ghent"]
-	b.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text("ghent")}, jcs.Field{Name: "reason", Value: jcs.Text("left")}))
+	b.decide("node.removed/1", removal("ghent"))
 	select {
 	case <-gone.Done():
 	case <-time.After(patience):

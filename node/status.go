@@ -23,6 +23,8 @@ type Status struct {
 	Term      uint64       `json:"term"`
 	Applied   uint64       `json:"applied"`   // newest ledger entry in the tree
 	TreeSize  uint64       `json:"tree_size"` // leaves in this node's tree
+	Root      string       `json:"root"`      // of that tree, hex; "" while it is empty
+	Cosigned  uint64       `json:"cosigned"`  // size of the newest head that this node cosigned
 	Published uint64       `json:"published"` // size of the newest head with a quorum
 	AsOf      string       `json:"as_of"`     // the quorum's time of that head
 	Quorum    int          `json:"quorum"`
@@ -89,10 +91,14 @@ func (n *Node) Status() *Status {
 	newest, published, _ := n.heads.state()
 	p := n.policy()
 	s := &Status{
-		Node: n.id, Origin: n.origin, Leader: n.leader(), Applied: n.state.bound.Load(), TreeSize: newest,
+		Node: n.id, Origin: n.origin, Leader: n.leader(), Applied: n.state.bound.Load(), TreeSize: newest, Cosigned: n.heads.lastCosigned(),
 		Published: published, Quorum: p.Quorum(), Cosigners: p.Of(), Tolerates: p.Tolerates(),
 		Time: record.FormatUTC(n.now()), Version: Version, Role: "stopped", Supports: featureLevel,
 		NotReady: []ErrorBody{}, Silent: n.silent(), Peers: []PeerStatus{},
+	}
+	if v := n.heads.newest(); v != nil {
+		s.TreeSize, s.Root = v.Size, verify.Hex(v.Root)
+		v.Release()
 	}
 	if d := n.disk.Load(); d != nil {
 		s.Disk = *d

@@ -16,8 +16,8 @@ import (
 
 func clusterCommand() *cli.Command {
 	return &cli.Command{
-		Name: "cluster", Usage: "found a cluster and look at it",
-		Subcommands: []*cli.Command{
+		Name: "cluster", Usage: "found a cluster, look at it, and change its nodes and votes",
+		Subcommands: append(append([]*cli.Command{
 			{
 				Name: "genesis", Usage: "found a log: make the keys, the genesis and the trust policy", Description: genesisHelp,
 				Flags: []cli.Flag{configFlag, dirFlag,
@@ -47,7 +47,7 @@ func clusterCommand() *cli.Command {
 					return write(c, c.String("o"), text)
 				},
 			},
-		},
+		}, membershipCommands()...), voteCommands()...),
 	}
 }
 

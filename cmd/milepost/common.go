@@ -102,9 +102,9 @@ func dialNamed(c *cli.Context, needMember bool, named string) (*session, error) 
 		return nil, fault.New("unreachable", "", fmt.Sprintf("none of the %d nodes can be reached", len(ids))).Because(last).
 			WithHint("are they running? `milepost node run --node " + ids[0] + "` starts one")
 	}
-	// A node that was added later, or has another key by now: the others know
-	// what governance has registered for it.
-	if fault.Code(last) != "unreachable" && s.locate(c, named, identities) {
+	// A node that was added later, has moved, or has another key by now: the
+	// others know what governance has registered for it.
+	if s.locate(c, named, identities) {
 		return s, nil
 	}
 	return nil, last

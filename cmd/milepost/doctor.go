@@ -87,6 +87,7 @@ func (d *doctor) examine() {
 	d.findNode()
 	d.meet()
 	if d.id != "" {
+		d.checkAddress()
 		d.checkKeys()
 		d.checkDisk()
 		d.checkPort()
@@ -201,6 +202,17 @@ func (d *doctor) checkKeys() {
 		d.say(stateWarning, "keys", "put the member's record key beside the node's, if others are to read by grant here", "the record key of %s is not here: reads by grant are refused", entry.Member)
 	} else if err != nil {
 		d.fails("keys", err)
+	}
+}
+
+// checkAddress holds the address that the cluster file has for this node
+// against the log's, at which the others look for it.
+func (d *doctor) checkAddress() {
+	for _, n := range d.now {
+		if entry, err := d.cl.Node(d.id); err == nil && n.ID == d.id && n.Address != entry.Address {
+			d.say(stateWarning, "config", "set the address in its [[node]] and restart it, or have the governors change the record: docs/operations.md, Change an address",
+				"the log says that %s is at %s, the cluster file says %s", d.id, n.Address, entry.Address)
+		}
 	}
 }
 

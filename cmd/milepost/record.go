@@ -162,6 +162,7 @@ var outages = map[string]bool{
 	"no_leader": true, "overloaded": true, "unknown": true, "behind": true, "no_head": true, "unreachable": true, "forbidden": true,
 	"unauthenticated": true, "clock": true, "disk_full": true, "too_large": true, "stopping": true, "unexpected": true,
 	"no_quorum": true, "no_usage_key": true, "damaged": true, "ledger_corrupt": true, "tree_corrupt": true, "backup_busy": true,
+	"node_unreachable": true, "node_behind": true, "not_transferred": true,
 }
 
 func showRecord(c *cli.Context) error {

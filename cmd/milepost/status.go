@@ -234,7 +234,7 @@ func nodesNow(ctx context.Context, client *node.Client) ([]node.NodeAnswer, erro
 }
 
 // nodesOf lists the nodes of the cluster file and those that governance knows
-// beside. Their TLS keys are those that are in force now, as s was told, or,
+// beside. Their addresses and TLS keys are those that are in force now, as s was told, or,
 // where nobody could tell, those that founded has of the cluster file and the
 // founding.
 func nodesOf(cl *node.Cluster, s *session, now []node.NodeAnswer, founded func(id string) (*node.Client, error)) (nodes []statusNode) {
@@ -245,7 +245,7 @@ func nodesOf(cl *node.Cluster, s *session, now []node.NodeAnswer, founded func(i
 	for _, n := range cl.Nodes {
 		st := statusNode{id: n.ID, state: "unreachable"}
 		if k, ok := known[n.ID]; ok {
-			st.client = s.client.To(n.Address, k.TLS)
+			st.client = s.client.To(k.Address, k.TLS)
 			delete(known, n.ID)
 		} else if len(now) > 0 {
 			st.state = "removed"

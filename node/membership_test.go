@@ -1,0 +1,315 @@
+package node_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/certs/keyfile"
+	"github.com/milepost-log/milepost/node"
+	"github.com/milepost-log/milepost/node/embed"
+	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/record/jcs"
+	"github.com/milepost-log/milepost/verify"
+)
+
+// operator is a client of one node in the name of another, as the operator of
+// that one has it.
+func (c *cluster) operator(at, as string) *node.Client {
+	c.t.Helper()
+	identity, err := c.key("node/"+as, keyfile.UseTLS).TLS()
+	must(c.t, err)
+	return c.clientAs(at, identity)
+}
+
+// votes has the operator of leeds ask for a change, again on outages, and
+// returns the voters.
+func (c *cluster) votes(change, id string) (voters []string) {
+	c.t.Helper()
+	c.eventually(change+" "+id, func() bool {
+		a, err := c.operator("leeds", "leeds").ChangeVotes(c.t.Context(), change, id)
+		if err != nil && !outage(err) && fault.Code(err) != "node_behind" && fault.Code(err) != "node_unreachable" && fault.Code(err) != "not_transferred" {
+			c.t.Fatalf("%s %s: %v (%s)", change, id, err, fault.Code(err))
+		}
+		if err == nil {
+			voters = a.Voters
+		}
+		return err == nil
+	})
+	return voters
+}
+
+// newNode makes the keys of a node at a free address, and knows it from then
+// on. It is not registered yet.
+func (b *board) newNode(id string) (registration jcs.Value) {
+	b.t.Helper()
+	address, err := embed.FreeAddress()
+	must(b.t, err)
+	b.Cluster.Cluster.Nodes = append(b.Cluster.Cluster.Nodes, node.NodeConfig{ID: id, Member: dealer, Address: address})
+	n, pops := b.newKeys(id, jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "member", Value: jcs.Text(dealer)},
+		jcs.Field{Name: "address", Value: jcs.Text(address)}), b.Cluster.Cluster.KeyPath)
+	b.nodes[id] = n
+	return n.With("pop", pops)
+}
+
+// remove has the governors remove a node.
+func (b *board) remove(id string) {
+	b.t.Helper()
+	delete(b.nodes, id)
+	b.decide("node.removed/1", removal(id))
+}
+
+func removal(id string) jcs.Value {
+	return jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "reason", Value: jcs.Text("left")})
+}
+
+// exchange has the governors register new keys for a node. One that is down
+// has them in its .next.key files then.
+func (b *board) exchange(id string) {
+	b.t.Helper()
+	n, pops := b.newKeys(id, b.nodes[id], b.Cluster.Cluster.NextKeyPath)
+	b.nodes[id] = n
+	b.decide("node.changed/1", n.With("pop", pops))
+	if b.Nodes[id] == nil {
+		return
+	}
+	for _, use := range []string{keyfile.UseLog, keyfile.UseCosigner, keyfile.UseTLS} {
+		_, err := b.Cluster.Cluster.PromoteKey("node/"+id, use, "former")
+		must(b.t, err)
+	}
+	b.mu.Lock()
+	clear(b.clients) // they expect the former key
+	b.mu.Unlock()
+}
+
+func (c *cluster) catchesUp(id string) {
+	c.t.Helper()
+	c.eventually(id+" catching up", func() bool {
+		return c.Nodes[id].Err() != nil || c.Nodes[id].Status().Published >= c.Nodes["leeds"].Status().Published
+	})
+	must(c.t, c.Nodes[id].Err())
+}
+
+// Votes are given, taken and kept over a restart of everyone; whoever may not
+// ask is refused, and so is what would leave too few voters.
+func TestVotes(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	ctx := context.Background()
+	_, err := c.as("leeds", dealer).ChangeVotes(ctx, node.VotePromote, "mutual")
+	refused(t, err, "forbidden")
+	_, err = c.as("leeds", "").ChangeVotes(ctx, node.VotePromote, "mutual")
+	refused(t, err, "unauthenticated")
+	refuse := func(change, id, code string) {
+		t.Helper()
+		for _, at := range c.IDs() {
+			client := c.operator(at, "lyon")
+			var err error
+			c.eventually("an answer about "+change+" "+id, func() bool {
+				_, err = client.ChangeVotes(ctx, change, id)
+				return !outage(err)
+			})
+			refused(t, err, code)
+		}
+	}
+	refuse(node.VotePromote, "paris", "node_unknown")
+	refuse(node.VotePromote, "../x", "request_form")
+	refuse(node.VoteDemote, "paris", "node_unknown")
+	refuse(node.VoteTransfer, "paris", "node_unknown")
+	refuse(node.VoteTransfer, "mutual", "no_vote")
+	refuse("crown", "lyon", "request_form")
+
+	w := c.write("leeds")
+	if v := c.votes(node.VotePromote, "mutual"); len(v) != 4 {
+		t.Errorf("the voters are %v", v)
+	}
+	c.votes(node.VotePromote, "mutual")
+	w.goesOn("with four voters")
+	c.votes(node.VoteTransfer, "mutual")
+	c.eventually("mutual leading", func() bool { return c.leader() == "mutual" })
+	w.goesOn("with another leader")
+	c.votes(node.VoteTransfer, "")
+	c.eventually("another one leading", func() bool { return c.leader() != "mutual" })
+	w.goesOn("with a third leader")
+	w.end()
+
+	c.Stop()
+	for _, n := range c.Cluster.Cluster.Nodes {
+		c.run(n.ID)
+	}
+	c.ready()
+	if s := c.Nodes["mutual"].Status(); s.Role == "observer" {
+		t.Error("the vote of mutual is lost by a restart")
+	}
+	c.lead("leeds")
+	refuse(node.VoteDemote, "leeds", "node_leads")
+	if v := c.votes(node.VoteDemote, "mutual"); !slices.Equal(v, []string{"leeds", "lyon", "turin"}) {
+		t.Errorf("the voters are %v", v)
+	}
+	c.eventually("mutual being without a vote", func() bool { return c.Nodes["mutual"].Status().Role == "observer" })
+
+	// One voter down: no other can be done without.
+	c.StopNode("lyon")
+	refuse(node.VoteDemote, "turin", "few_voters")
+	refuse(node.VoteTransfer, "lyon", "node_unreachable")
+	b := newBoard(c)
+	delete(b.nodes, "turin")
+	c.lead("leeds")
+	_, err = c.as("leeds", dealer).Submit(ctx, b.ballot("node.removed/1", removal("turin").With("policy", jcs.Texts(b.policyText()))))
+	refused(t, err, "few_voters")
+	c.StopNode("mutual")
+	refuse(node.VotePromote, "mutual", "node_unreachable")
+	c.run("mutual")
+	c.votes(node.VotePromote, "mutual")
+	c.votes(node.VoteDemote, "lyon") // the one that is down
+	c.votes(node.VoteDemote, "turin")
+}
+
+// A voter's disk is lost. A node with another id takes its place: registered
+// while it runs already, caught up, promoted, and the dead one removed. A
+// writer writes on all the while, and nothing that it sent is lost.
+func TestADeadNodeIsReplaced(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	first := c.policy()
+	w := c.write("leeds")
+	w.goesOn("at first")
+	c.StopNode("turin")
+	must(t, os.RemoveAll(c.Cluster.Cluster.DataPath("turin")))
+	w.goesOn("without turin")
+
+	registration := b.newNode("ghent")
+	c.run("ghent")
+	if _, err := c.operator("leeds", "leeds").ChangeVotes(t.Context(), node.VotePromote, "ghent"); fault.Code(err) != "node_unknown" {
+		t.Errorf("a vote for who is not registered: %v", err)
+	}
+	b.decide("node.added/1", registration)
+	w.goesOn("with ghent, whose cosignature is needed: 4 of 5, and turin is down")
+	c.catchesUp("ghent")
+
+	// Without a vote it serves reads and proofs. It writes down that a grant
+	// was used, though its member was told to it only while it ran.
+	car := newVIN()
+	c.ack("leeds", c.reading(car, 10_000))
+	c.catchesUp("ghent")
+	if s := c.Nodes["ghent"].Status(); s.Role != "observer" || s.Cosigned == 0 {
+		t.Errorf("ghent: %+v", s)
+	}
+	c.grant(car, jcs.Field{Name: "member", Value: jcs.Text(other)}, time.Now().Add(time.Hour), jcs.Text("all"))
+	data, err := c.as("ghent", other).Proof(t.Context(), record.VehicleSubject(car))
+	must(t, err)
+	if rep := verify.Verify(data, verify.Options{Policy: first, Now: time.Now(), Subject: record.VehicleSubject(car)}); !rep.Verified || rep.Withheld != 0 {
+		t.Errorf("the proof by a node without a vote: %v", rep.Failure)
+	}
+	if n := c.uses(car); n != 1 {
+		t.Errorf("%d uses of the grant are on the log", n)
+	}
+
+	if v := c.votes(node.VotePromote, "ghent"); !slices.Contains(v, "ghent") {
+		t.Errorf("the voters are %v", v)
+	}
+	w.goesOn("with ghent voting")
+	b.remove("turin")
+	w.goesOn("after the removal")
+	c.eventually("Raft without turin", func() bool {
+		s := c.Nodes[c.leader()].Status()
+		return !slices.ContainsFunc(s.Peers, func(p node.PeerStatus) bool { return p.Node == "turin" })
+	})
+	c.votes(node.VoteTransfer, "ghent")
+	w.goesOn("with ghent leading")
+	w.end()
+	if err := c.Run("turin"); err == nil { // with an empty disk: what it was it can't know
+		c.eventually("turin hearing of its removal", func() bool { return c.Nodes["turin"].Err() != nil })
+		if err := c.ended("turin"); fault.Code(err) != "node_removed" {
+			t.Errorf("the removed node ended with %v", err)
+		}
+	}
+}
+
+// A node moves: the others reach it where it is now, none of them restarted.
+func TestANodeMoves(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	c.lead("lyon")
+	address, err := embed.FreeAddress()
+	must(t, err)
+	w := c.write("leeds")
+	c.StopNode("turin")
+	moved := b.nodes["turin"].With("address", jcs.Text(address))
+	b.pass("node.changed/1", moved)
+	for i := range c.Cluster.Cluster.Nodes {
+		if n := &c.Cluster.Cluster.Nodes[i]; n.ID == "turin" {
+			n.Address = address
+		}
+	}
+	for _, id := range c.IDs() {
+		c.eventually("the new address at "+id, func() bool {
+			return slices.ContainsFunc(c.Nodes[id].Status().Peers, func(p node.PeerStatus) bool { return p.Node == "turin" && p.Address == address && p.Votes })
+		})
+	}
+	c.run("turin")
+	c.catchesUp("turin")
+	w.goesOn("with turin elsewhere")
+	c.votes(node.VoteTransfer, "turin")
+	c.eventually("turin leading", func() bool { return c.leader() == "turin" })
+	w.goesOn("with turin leading from there")
+	for _, id := range c.IDs() {
+		c.eventually(id+" seeing turin", func() bool {
+			return id == "turin" || slices.ContainsFunc(c.Nodes[id].Status().Peers, func(p node.PeerStatus) bool { return p.Node == "turin" && p.Sighting != nil && p.Error == nil })
+		})
+	}
+	w.end()
+}
+
+// While a node was down all others have exchanged their keys, and its own are
+// others too: it knows nobody, and nobody knows it. It is shown a proof.
+func TestStrangersAreIntroduced(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	c.ack("leeds", c.reading(newVIN(), 10_000))
+	c.StopNode("mutual")
+	for _, id := range []string{"lyon", "turin", "leeds", "mutual"} {
+		b.exchange(id)
+	}
+	c.ack("turin", c.reading(newVIN(), 20_000))
+	c.run("mutual")
+	c.catchesUp("mutual")
+	before := c.Nodes["mutual"].Status().Published
+	c.eventually("mutual cosigning with its new key", func() bool {
+		c.ack("turin", c.reading(newVIN(), 30_000))
+		return c.Nodes["mutual"].Status().Cosigned > before
+	})
+	// A node that begins knows the keys of the founding alone.
+	registration := b.newNode("ghent")
+	b.decide("node.added/1", registration)
+	c.run("ghent")
+	c.catchesUp("ghent")
+	c.agree()
+}
+
+// A node that was removed while it was down says so, and does not stay up.
+func TestRemovedWhileDown(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, nil)
+	b := newBoard(c)
+	c.StopNode("mutual")
+	b.remove("mutual")
+	for range 2 {
+		if err := c.Run("mutual"); err != nil {
+			refused(t, err, "node_removed")
+			continue
+		}
+		c.eventually("mutual hearing of its removal", func() bool { return c.Nodes["mutual"].Err() != nil })
+		refused(t, c.ended("mutual"), "node_removed")
+	}
+	_, err := c.operator("leeds", "mutual").ChangeVotes(t.Context(), node.VotePromote, "mutual")
+	refused(t, err, "forbidden")
+	_, err = c.as("leeds", "").GovernanceProof(t.Context())
+	refused(t, err, "unauthenticated")
+}
