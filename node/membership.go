@@ -17,9 +17,12 @@ import (
 const reconcileEvery = 500 * time.Millisecond
 
 // reconcile lets Raft follow governance: a node that was added gets copies
-// (it has no vote), one that was removed gets no more. It waits until the
-// head that covers the change is kept, for the node that goes may be needed
-// to cosign it.
+// (it has no vote), one that was removed gets no more.
+//
+// One that was added joins at once, whether or not a head covers that yet: such
+// a head may need its cosignature, or that of one which was added just before.
+// One that was removed counts until such a head is kept (nodesNow), for it may
+// be needed to cosign it.
 func (n *Node) reconcile(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
@@ -29,10 +32,6 @@ func (n *Node) reconcile(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		_, published, _ := n.heads.state()
-		if published == 0 {
-			continue
-		}
 		if index, removed := n.removedAt(); removed {
 			// It may have been cut off before it saw the head that covers its
 			// removal; the others tell everyone.
@@ -41,12 +40,6 @@ func (n *Node) reconcile(ctx context.Context) {
 					WithHint("keep its data directory as a copy, or delete it; it can't be started as a node again"))
 				return
 			}
-			continue
-		}
-		if all := *n.policies.Load(); all[len(all)-1].index >= published {
-			continue
-		}
-		if _, unbridged := n.demands(published); len(unbridged) > 0 {
 			continue
 		}
 		if n.leads() {
