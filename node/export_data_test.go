@@ -140,3 +140,20 @@ func OtherEntry(stored []byte) []byte {
 	binary.BigEndian.PutUint32(out[len(body):], sum)
 	return out
 }
+
+// Stores are the three that a node keeps, by the names of their files.
+func (n *Node) Stores() map[string]any {
+	return map[string]any{ledgerFile: n.ledger, treeFile: n.tree, headsFile: n.heads}
+}
+
+// CosignedRoot is the root that a node that is down has cosigned at a size, and
+// whether it has.
+func CosignedRoot(dir string, size uint64) (root [32]byte, ok bool, err error) {
+	h, err := openHeads(dir)
+	if err != nil {
+		return root, false, err
+	}
+	defer h.close()
+	root, _, _, ok = h.cosignedAt(size)
+	return root, ok, nil
+}

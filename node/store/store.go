@@ -308,7 +308,7 @@ func WriteError(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, full := range []error{berrors.ErrMaxSizeReached, syscall.ENOSPC, syscall.EDQUOT} {
+	for _, full := range []error{berrors.ErrMaxSizeReached, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
 			return fault.New("disk_full", "", "the disk is full").Because(err).
 				WithHint("free space on the disk of the data directory, then start the node again")
