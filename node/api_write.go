@@ -58,6 +58,8 @@ func (n *Node) accept(ctx context.Context, notes [][]byte) (out *SubmitAnswer, e
 	switch {
 	case n.stopping.Load():
 		err = errStopping
+	case n.roomErr() != nil:
+		err = n.roomErr()
 	case n.leads():
 		out, err = n.submit(ctx, notes)
 	default:

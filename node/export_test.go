@@ -50,6 +50,26 @@ func (c *Config) SightEvery(d time.Duration) { c.sightEvery = d }
 // StuckAfter shortens the time after which a leader without majority ends.
 func (c *Config) StuckAfter(d time.Duration) { c.stuckAfter = d }
 
+// Disk has the node take a disk for as full as measure says, and look at it
+// every so often.
+func (c *Config) Disk(every time.Duration, measure func(path string) (free, size uint64, err error)) {
+	c.roomEvery, c.measure = every, measure
+}
+
+// Hang shortens the time after which a hanging call of a database ends the
+// node, and has fn called at the start of each.
+func (c *Config) Hang(after time.Duration, fn func(file string)) { c.hangAfter, c.hang = after, fn }
+
+// Released reports whether everything that the node had opened is closed.
+func (n *Node) Released() bool {
+	select {
+	case <-n.released:
+		return true
+	default:
+		return false
+	}
+}
+
 // Propose has the ledger take records that nobody has checked, as a lying
 // leader would, and returns what the state machine made of each.
 func (n *Node) Propose(at time.Time, notes ...[]byte) ([]error, error) {

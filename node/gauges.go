@@ -49,6 +49,8 @@ var (
 
 	diskFreeDesc = desc("milepost_disk_free_bytes", "Bytes free to this node in the file system of its data directory.")
 	diskSizeDesc = desc("milepost_disk_size_bytes", "Size in bytes of the file system of the data directory.")
+	diskMinDesc  = desc("milepost_disk_least_bytes", "Mark of free bytes below which this node takes no records; 0 for none.")
+	diskFullDesc = desc("milepost_disk_short", "1 if this node takes no records because its disk is nearly full, 0 if not.")
 	fileDesc     = desc("milepost_database_bytes", "Size in bytes of a database file of this node.", "file")
 )
 
@@ -57,7 +59,7 @@ func (g gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildDesc, readyDesc, notReadyDesc, leaderDesc, hasLeaderDesc, termDesc, appliedDesc, treeDesc, publishedDesc, publishedAtDesc, waitDesc,
 		lagDesc, quorumDesc, cosignersDesc, toleratesDesc, levelDesc, maxLevelDesc, peerUpDesc, peerLagDesc, peerClockDesc, peerSilentDesc,
-		keyDesc, keyNextDesc, memberKeysDesc, diskFreeDesc, diskSizeDesc, fileDesc,
+		keyDesc, keyNextDesc, memberKeysDesc, diskFreeDesc, diskSizeDesc, diskMinDesc, diskFullDesc, fileDesc,
 	} {
 		out <- d
 	}
@@ -112,6 +114,8 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	if s.Disk.Size > 0 {
 		put(diskFreeDesc, float64(s.Disk.Free))
 		put(diskSizeDesc, float64(s.Disk.Size))
+		put(diskMinDesc, float64(s.Disk.Least))
+		put(diskFullDesc, one(s.Disk.Short))
 	}
 	for file, size := range s.Disk.files {
 		put(fileDesc, float64(size), file)

@@ -33,7 +33,8 @@ type head struct {
 // cosigned and the newest that it knows to satisfy the policy, in memory the
 // views of recent seals until a head settles on one of them.
 type heads struct {
-	db *bolt.DB
+	db     *bolt.DB
+	writes func() func() // told when a write begins; what it returns, when it is over
 
 	mu        sync.Mutex
 	recent    []*log.View              // ascending; the newest maxRecent seals
@@ -98,7 +99,7 @@ func openHeadsFile(dir string) (*bolt.DB, error) {
 }
 
 func loadHeads(db *bolt.DB) (*heads, error) {
-	h := &heads{db: db, moved: make(chan struct{}), awaited: map[uint64]chan struct{}{}, hasBridge: map[uint64]bool{}}
+	h := &heads{db: db, writes: func() func() { return func() {} }, moved: make(chan struct{}), awaited: map[uint64]chan struct{}{}, hasBridge: map[uint64]bool{}}
 	err := db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(cosignedBucket)
 		if err != nil {
@@ -139,6 +140,11 @@ func (h *heads) close() {
 	h.db.Close()
 }
 
+func (h *heads) update(fn func(*bolt.Tx) error) error {
+	defer h.writes()()
+	return h.db.Update(fn)
+}
+
 // keep records, on disk, that this node cosigns a head, before anybody sees
 // the cosignature. At one size there is never a second root. One call at a
 // time; readers of heads do not wait for the disk.
@@ -148,7 +154,7 @@ func (h *heads) keep(c *verify.Checkpoint, logLine string, stamp uint64) (err er
 			err = headsCorrupt(fmt.Errorf("%v", r))
 		}
 	}()
-	err = h.db.Update(func(tx *bolt.Tx) error {
+	err = h.update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(cosignedBucket)
 		b.FillPercent = 1
 		key := binary.BigEndian.AppendUint64(nil, c.Size)
@@ -287,7 +293,7 @@ func (h *heads) save() error {
 	}
 	h.onDisk = p.size
 	h.mu.Unlock()
-	return store.WriteError(h.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(publishedBucket).Put([]byte("newest"), p.note) }))
+	return store.WriteError(h.update(func(tx *bolt.Tx) error { return tx.Bucket(publishedBucket).Put([]byte("newest"), p.note) }))
 }
 
 // saved returns the published head of before a restart, or nil.

@@ -23,6 +23,7 @@ type metrics struct {
 	damageMended   prometheus.Counter
 	damaged        prometheus.Gauge
 	cosignSeconds  *prometheus.HistogramVec
+	storeSeconds   *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -56,8 +57,11 @@ func newMetrics() *metrics {
 		cosignSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "milepost_cosignature_seconds", Help: "Time until a node that was asked for its cosignature gave it, in seconds, on the leader.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13)}, []string{"peer"}),
+		storeSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "milepost_store_seconds", Help: "Time of one write to a database, synced, in seconds, by file.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15)}, []string{"file"}),
 	}
-	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.roundSeconds, m.cosignSeconds,
+	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.roundSeconds, m.cosignSeconds, m.storeSeconds,
 		m.scrubPasses, m.scrubbed, m.scrubLeaves, m.damageFound, m.damageMended, m.damaged,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -26,10 +26,15 @@ type Config struct {
 	Dial       DialFunc               // nil is the ordinary one; tests inject faults
 	MaxSize    int                    // bytes that each database may take; 0 for no bound
 	Scrub      time.Duration          // that one reading of everything on disk takes; 0 is DefaultScrub, less than 0 none
+	MinFree    int64                  // bytes that must be free where the data is for records to be taken; 0 is DefaultMinFree, less than 0 none
 
-	sightEvery time.Duration // 0 is the constant of that name; tests shorten it
-	stuckAfter time.Duration // 0 is the constant of that name; tests shorten it
-	lie        *liar         // nil in every real node
+	sightEvery time.Duration                                    // 0 is the constant of that name; tests shorten it
+	stuckAfter time.Duration                                    // 0 is the constant of that name; tests shorten it
+	hangAfter  time.Duration                                    // 0 is the constant of that name; tests shorten it
+	roomEvery  time.Duration                                    // 0 is the constant of that name; tests shorten it
+	measure    func(path string) (free, size uint64, err error) // nil is Room; tests fill disks with it
+	hang       func(file string)                                // nil in every real node: keeps a call of a database
+	lie        *liar                                            // nil in every real node
 }
 
 // Node is a running node. It ends by Stop, or by itself when going on would
@@ -41,7 +46,7 @@ type Node struct {
 	log                      *slog.Logger
 	now                      func() time.Time
 	timeout                  time.Duration
-	stuckAfter               time.Duration
+	stuckAfter, hangAfter    time.Duration
 	metrics                  *metrics
 	dial                     DialFunc
 	lie                      *liar
@@ -94,7 +99,15 @@ type Node struct {
 
 	sightEvery time.Duration
 	sights     sights
-	disk       atomic.Pointer[Disk] // as it was a moment ago; nil until it was looked at
+
+	minFree   int64
+	roomEvery time.Duration
+	measure   func(path string) (free, size uint64, err error)
+	disk      atomic.Pointer[Disk]        // as it was a moment ago
+	noRoom    atomic.Pointer[fault.Error] // why no records are taken for want of room; nil if they are
+	watchdog  *watchdog
+	hung      chan struct{} // closed once a call of a database does not come back
+	released  chan struct{} // closed once everything that was opened is closed
 
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -124,6 +137,8 @@ func Start(cfg Config) (n *Node, err error) {
 		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
 		damage: newDamages(), scrubPace: cfg.Scrub, sightEvery: cfg.sightEvery, sights: sights{peers: map[string]sight{}},
+		minFree: cfg.MinFree, roomEvery: cfg.roomEvery, measure: cfg.measure, hangAfter: cfg.hangAfter,
+		hung: make(chan struct{}), released: make(chan struct{}),
 		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
 		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, done: make(chan struct{}),
 	}
@@ -140,6 +155,19 @@ func Start(cfg Config) (n *Node, err error) {
 	}
 	if n.scrubPace == 0 {
 		n.scrubPace = DefaultScrub
+	}
+	n.watchdog = &watchdog{seconds: n.metrics.storeSeconds, hang: cfg.hang, calls: map[*storeCall]struct{}{}}
+	if n.hangAfter == 0 {
+		n.hangAfter = hangAfter
+	}
+	if n.minFree == 0 {
+		n.minFree = DefaultMinFree
+	}
+	if n.roomEvery == 0 {
+		n.roomEvery = roomEvery
+	}
+	if n.measure == nil {
+		n.measure = Room
 	}
 	if n.sightEvery == 0 {
 		n.sightEvery = sightEvery
@@ -177,6 +205,7 @@ func Start(cfg Config) (n *Node, err error) {
 	}
 	n.openUsage()
 	n.resume()
+	n.lookForRoom()
 	// All that the state machine may call is in place before Raft calls it.
 	if err := n.startRaft(); err != nil {
 		return nil, err
@@ -193,10 +222,12 @@ func Start(cfg Config) (n *Node, err error) {
 		func() { n.scrub(n.ctx) },
 		func() { n.mending(n.ctx) },
 		func() { n.look(n.ctx) },
+		func() { n.keepRoom(n.ctx) },
 		n.superviseRaft,
 	} {
 		n.spawn(fn)
 	}
+	go n.watchCalls()
 	n.log.Info("node is up", "address", n.address, "origin", n.origin, "version", Version)
 	return n, nil
 }
@@ -264,17 +295,25 @@ func (n *Node) Err() error {
 
 // Stop shuts the node down: it takes no more records, hands leadership over,
 // waits for the requests under way and closes its files. It returns when all
-// that is done, whoever began it.
+// that is done, whoever began it; only where a call of a database hangs it
+// returns before, since that may never be.
 func (n *Node) Stop(ctx context.Context) {
-	n.stopOnce.Do(func() {
-		n.stopping.Store(true)
-		if n.leads() && n.Err() == nil {
-			n.handOver(ctx)
-		}
-		n.stopServing() // requests under way get their answers, if those come soon
-		n.failOnce.Do(func() { n.err = errStopped; close(n.done) })
-		n.release()
-	})
+	n.stopOnce.Do(func() { go n.shutDown(ctx) })
+	select {
+	case <-n.released:
+	case <-n.hung:
+	}
+}
+
+func (n *Node) shutDown(ctx context.Context) {
+	defer close(n.released)
+	n.stopping.Store(true)
+	if n.leads() && n.Err() == nil {
+		n.handOver(ctx)
+	}
+	n.stopServing() // requests under way get their answers, if those come soon
+	n.failOnce.Do(func() { n.err = errStopped; close(n.done) })
+	n.release()
 }
 
 func (n *Node) stopServing() {

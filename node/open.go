@@ -40,12 +40,16 @@ func (n *Node) openStores(maxSize int) (err error) {
 	st.applied = n.onView
 	st.begin = n.nudge
 	st.settled = n.ledger.NoteApplied
+	st.writes = func() func() { return n.watchdog.begin(treeFile) }
 	st.changed = n.onChanged
 	st.fatal = n.failApply
 	st.skipped = n.onSkipped
 	n.state = st
-	n.heads, err = openHeads(n.dir)
-	return err
+	if n.heads, err = openHeads(n.dir); err != nil {
+		return err
+	}
+	n.heads.writes = func() func() { return n.watchdog.begin(headsFile) }
+	return nil
 }
 
 // checkLedger refuses a raft.db that tree.db was not made from.

@@ -199,7 +199,7 @@ func cosignerID(name string, id uint32) string { return name + "+" + certs.Forma
 
 // keepBridge stores a bridge for ever.
 func (h *heads) keepBridge(index uint64, proof []byte) error {
-	err := h.db.Update(func(tx *bolt.Tx) error {
+	err := h.update(func(tx *bolt.Tx) error {
 		return tx.Bucket(bridgesBucket).Put(binary.BigEndian.AppendUint64(nil, index), proof)
 	})
 	if err != nil {

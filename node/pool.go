@@ -189,6 +189,9 @@ func (n *Node) proposeRaft(p *proposal) (*batchResult, error) {
 	if run == nil || run.raft.State() != raft.Leader {
 		return nil, errNoLeader
 	}
+	if err := n.roomErr(); err != nil {
+		return nil, err
+	}
 	if err := n.checkClock(run); err != nil {
 		return nil, err
 	}

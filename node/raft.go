@@ -58,6 +58,7 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 	}
 	cfg.Committed = n.commitIndex
 	cfg.Damaged = n.damage.suspects
+	cfg.Begin = func() func() { return n.watchdog.begin(ledgerFile) }
 	cfg.Check = n.checkEntry
 	cfg.Failed = func(err error) {
 		var refused *entryRefusal

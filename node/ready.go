@@ -64,6 +64,7 @@ func (n *Node) checks() []check {
 		c("head", fmt.Sprintf("a tree head of %d leaves has its quorum", published), head),
 		c("copy", copySays, copied),
 		c("clock", "nothing is known against this node's clock", clock),
+		c("disk", "there is room on the disk", n.roomErr()),
 		c("quorum", fmt.Sprintf("%d of %d cosignatures come in time", p.Quorum(), p.Of()), quorum),
 	}
 }

@@ -70,7 +70,8 @@ func (c *cluster) refuses(at string, r request) {
 	if e.Code != r.code {
 		c.t.Errorf("%s: %s: code %q (%s), want %q", at, r.what, e.Code, e.Error, r.code)
 	}
-	if retry := resp.Header.Get("Retry-After"); (retry != "") != (resp.StatusCode == http.StatusServiceUnavailable) {
+	later := resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusInsufficientStorage || resp.StatusCode == http.StatusTooManyRequests
+	if retry := resp.Header.Get("Retry-After"); (retry != "") != later {
 		c.t.Errorf("%s: %s: Retry-After is %q with status %d", at, r.what, retry, resp.StatusCode)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
@@ -222,8 +224,12 @@ func (n *Node) handOver(ctx context.Context) {
 	if r == nil || len(n.peers()) == 0 {
 		return
 	}
+	n.awaitTransfer(ctx, r.LeadershipTransfer())
+}
+
+func (n *Node) awaitTransfer(ctx context.Context, transfer raft.Future) {
 	handed := make(chan error, 1)
-	go func() { handed <- r.LeadershipTransfer().Error() }()
+	go func() { handed <- transfer.Error() }() // it may never answer after a shutdown
 	select {
 	case err := <-handed:
 		if err != nil {

@@ -2,14 +2,12 @@ package node
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
 
-// sightEvery is how often a node looks at the others and at its own disk. It
-// is for those who watch: nothing that the node decides hangs on it.
+// sightEvery is how often a node looks at the others. It is for those who
+// watch, and for a leader to know who has room on its disk.
 // When the newest leaves have waited for a quorum for twice as long, it says
 // that there is none.
 const sightEvery = 5 * time.Second
@@ -23,7 +21,7 @@ type sight struct {
 	behind   uint64        // leaves that its tree lacked of this node's
 }
 
-// sights is what a node keeps in sight: the others, its disk, and since when
+// sights is what a node keeps in sight: the others, and since when
 // the published head stands still though the tree has outgrown it.
 type sights struct {
 	mu    sync.Mutex
@@ -34,7 +32,7 @@ type sights struct {
 	waiting   time.Time // monotonic; zero while all is published
 }
 
-// look keeps the other nodes and the disk in sight until ctx ends.
+// look keeps the other nodes in sight until ctx ends.
 func (n *Node) look(ctx context.Context) {
 	tick := time.NewTicker(n.sightEvery)
 	defer tick.Stop()
@@ -49,7 +47,6 @@ func (n *Node) look(ctx context.Context) {
 }
 
 func (n *Node) lookAround(ctx context.Context) {
-	n.disk.Store(n.measureDisk())
 	n.waited()
 	ctx, cancel := context.WithTimeout(ctx, sightEvery) // a slow answer is one all the same
 	defer cancel()
@@ -142,19 +139,4 @@ func (n *Node) waited() time.Duration {
 		s.waiting, s.published = time.Now(), published
 	}
 	return time.Since(s.waiting)
-}
-
-// databases are the files of a data directory that grow with the log.
-var databases = []string{ledgerFile, treeFile, headsFile}
-
-func (n *Node) measureDisk() *Disk {
-	d := &Disk{files: map[string]uint64{}}
-	d.Free, d.Size, _ = Room(n.dir)
-	for _, name := range databases {
-		if info, err := os.Stat(filepath.Join(n.dir, name)); err == nil {
-			d.files[name] = uint64(info.Size())
-			d.Used += uint64(info.Size())
-		}
-	}
-	return d
 }

@@ -45,6 +45,7 @@ type state struct {
 	own     sync.Map                                  // first byte of a proposal's data -> *proposal: this node's own, checked already
 	applied func(*log.View)                           // told of each new view, after it is on disk
 	begin   func(*raft.Log)                           // told at the start of each batch of entries
+	writes  func() func()                             // told when a write of the tree begins; what it returns, when it is over
 	settled func(uint64)                              // told of the newest Raft index that is applied and on disk
 	fatal   func(error)                               // an error that must end the process
 	changed func([]string)                            // subjects of authority that changed
@@ -78,7 +79,7 @@ func openState(tree *log.Log, origin string) (*state, error) {
 	s := &state{tree: tree, origin: origin, sigs: newSigCache()}
 	s.auth = verify.NewAuthority(origin)
 	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(uint64, int, error) {}
-	s.settled = func(uint64) {}
+	s.settled, s.writes = func(uint64) {}, func() func() { return func() {} }
 	s.fatal = func(err error) { panic(err) }
 	err := tree.States(authorityState, func(key string, value []byte) error {
 		return s.auth.Decode(strings.TrimPrefix(key, authorityState), value)
@@ -158,6 +159,7 @@ func (s *state) apply(entries []*raft.Log) ([]any, error) {
 	if err := s.open(entries, work); err != nil {
 		return nil, err
 	}
+	defer s.writes()()
 	tx, err := s.tree.Begin()
 	if err != nil {
 		return nil, err

@@ -74,6 +74,10 @@ type Disk struct {
 	Free uint64 `json:"free"` // to this node, without what the system keeps back
 	Size uint64 `json:"size"` // of the file system
 	Used uint64 `json:"used"` // by the node's three databases
+	// Least is the mark below which the node takes no records; 0 for none.
+	// Short says that it takes none because of it.
+	Least uint64 `json:"least"`
+	Short bool   `json:"short"`
 
 	files map[string]uint64 // sizes of the databases in bytes, by name
 }
@@ -100,9 +104,7 @@ func (n *Node) Status() *Status {
 		s.TreeSize, s.Root = v.Size, verify.Hex(v.Root)
 		v.Release()
 	}
-	if d := n.disk.Load(); d != nil {
-		s.Disk = *d
-	}
+	s.Disk = *n.disk.Load()
 	n.state.withAuthority(func(a *verify.Authority) {
 		if a.Governance != nil {
 			s.Level = a.Governance.Level

@@ -82,6 +82,8 @@ func nodeCommand() *cli.Command {
 				&cli.BoolFlag{Name: "log-json", EnvVars: []string{"MILEPOST_LOG_JSON"}, Usage: "write the log as JSON lines"},
 				&cli.DurationFlag{Name: "scrub", EnvVars: []string{"MILEPOST_SCRUB"}, Value: node.DefaultScrub,
 					Usage: "read everything on disk once in this `TIME`, slowly, and look for flipped bits; 0 is not at all"},
+				&cli.IntFlag{Name: "min-free", EnvVars: []string{"MILEPOST_MIN_FREE"}, Value: node.DefaultMinFree >> 20,
+					Usage: "take records only while this many `MIB` (mebibytes) are free where the data is, and let another node lead otherwise; 0 is no such mark"},
 				&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"MILEPOST_LOG_LEVEL"}, Usage: "the least that is logged: debug, info, warn or error"},
 			},
 			Action: runNode,
@@ -108,9 +110,16 @@ func runNode(c *cli.Context) error {
 	case scrub == 0:
 		scrub = -1
 	}
+	minFree := int64(c.Int("min-free")) << 20
+	switch {
+	case minFree < 0 || minFree > 1<<50:
+		return fault.New("usage", "--min-free", "a number of mebibytes such as 256 is expected, or 0")
+	case minFree == 0:
+		minFree = -1
+	}
 	tuneRuntime()
 	n, err := node.Start(node.Config{
-		Cluster: cl, ID: id, Now: clock, Scrub: scrub, Passphrase: passphrase(c), Log: logger.With("node", id),
+		Cluster: cl, ID: id, Now: clock, Scrub: scrub, MinFree: minFree, Passphrase: passphrase(c), Log: logger.With("node", id),
 	})
 	if err != nil {
 		return err

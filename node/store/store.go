@@ -50,6 +50,10 @@ type Config struct {
 	// may be called at any time, from any goroutine, and must not wait.
 	Damaged func(index uint64)
 
+	// Begin is told when a write begins, and what it returns when that write
+	// is on disk or has failed. It may be called from any goroutine.
+	Begin func() (end func())
+
 	MaxUnapplied int           // bytes, 0 means DefaultMaxUnapplied
 	MaxWait      time.Duration // longest single wait, 0 means DefaultMaxWait
 
@@ -114,6 +118,9 @@ func Open(path string, cfg Config) (*Store, error) {
 	}
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = DefaultMaxWait
+	}
+	if cfg.Begin == nil {
+		cfg.Begin = func() func() { return func() {} }
 	}
 	// Look first without writing: a file that was cut short must be refused
 	// before BoltDB follows a page number past its end.
@@ -282,6 +289,7 @@ func (s *Store) update(fn func(*bolt.Tx) error) error {
 	if err != nil {
 		return err
 	}
+	defer s.cfg.Begin()()
 	tx, err := s.db.Begin(true)
 	if err != nil {
 		return fmt.Errorf("write to the ledger: %w", err)
