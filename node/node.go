@@ -85,6 +85,7 @@ type Node struct {
 	foreign      map[string][]string // text of a head that is not this tree's -> who signed it
 	contradicted atomic.Bool
 
+	refusedBy  refusals
 	complainMu sync.Mutex
 	complaints map[string]complaint // node id -> why it did not cosign, while it doesn't
 
@@ -121,7 +122,7 @@ func Start(cfg Config) (n *Node, err error) {
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
 		damage: newDamages(), scrubPace: cfg.Scrub, sightEvery: cfg.sightEvery, sights: sights{peers: map[string]sight{}},
 		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
-		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, done: make(chan struct{}),
+		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, refusedBy: refusals{of: map[refusalKey]*refusal{}}, done: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.log == nil {
