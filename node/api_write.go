@@ -112,6 +112,9 @@ func (n *Node) precheck(note []byte) (*record.Record, error) {
 		return nil, fault.New("future", "captured_time", "the record was signed over a day ahead of this node's clock").
 			WithHint("check the clock of the machine that signs")
 	}
+	if err := n.allFollow(r); err != nil {
+		return nil, err
+	}
 	if !n.state.precheck(r) {
 		// It may be a governance record, or be refused: ask the authority.
 		n.state.withAuthority(func(a *verify.Authority) {
@@ -233,9 +236,10 @@ func (n *Node) postAddCheckpoint(w http.ResponseWriter, r *http.Request, c calle
 	}
 	req, err := parseCosignRequest(body)
 	if err != nil {
+		n.blame(c.node.ID, 0, err)
 		return err
 	}
-	sigs, err := n.cosign(r.Context(), req)
+	sigs, err := n.cosign(r.Context(), c.node.ID, req)
 	if old, ok := err.(errOldSize); ok {
 		w.Header().Set("Content-Type", sizeContent)
 		w.WriteHeader(http.StatusConflict)
@@ -244,6 +248,9 @@ func (n *Node) postAddCheckpoint(w http.ResponseWriter, r *http.Request, c calle
 	}
 	if err != nil {
 		return err
+	}
+	if n.lie.cosign != nil {
+		sigs = n.lie.cosign(sigs)
 	}
 	var lines strings.Builder
 	for _, s := range sigs {

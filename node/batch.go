@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 )
 
@@ -38,14 +39,19 @@ func (b *batch) encode() []byte {
 	return out
 }
 
-// decodeBatch reads a batch strictly; the notes alias data.
+// decodeBatch reads a batch strictly; the notes alias data. Codes:
+// ledger_entry, newer_needed.
 func decodeBatch(data []byte) (*batch, error) {
-	bad := func(why string) (*batch, error) { return nil, fmt.Errorf("ledger entry cannot be decoded: %s", why) }
+	bad := func(why string) (*batch, error) {
+		return nil, fault.New("ledger_entry", "", "a ledger entry cannot be decoded: "+why)
+	}
 	if len(data) < 10 || len(data) > maxEntryBytes {
 		return bad("its size is wrong")
 	}
 	if data[0] != batchVersion {
-		return bad(fmt.Sprintf("version %d is unknown, a newer milepost is needed", data[0]))
+		// To pass over it would be to judge differently from those who know it.
+		return nil, fault.New("newer_needed", "", fmt.Sprintf("a ledger entry is of version %d, which this program does not know", data[0])).
+			WithHint("install a newer milepost")
 	}
 	b := &batch{time: int64(binary.BigEndian.Uint64(data[1:]))}
 	rest := data[9:]

@@ -19,11 +19,12 @@ import (
 // Contradiction is why a node stopped: it holds two heads of one size.
 type Contradiction struct {
 	Size     uint64
+	SignedBy string // nodes that stand behind the head which is not this node's, with blanks between
 	Evidence string // directory that holds both
 }
 
 func (e *Contradiction) Error() string {
-	return fmt.Sprintf("two tree heads of size %d with different roots exist: a node has lied or lost data; both are in %s", e.Size, e.Evidence)
+	return fmt.Sprintf("two tree heads of size %d with different roots exist: a node has lied or lost data; both are in %s, the one that is not this node's is signed by %s", e.Size, e.Evidence, e.SignedBy)
 }
 
 // contradiction: a head that a log key signed has another root than this
@@ -35,10 +36,14 @@ func (e *Contradiction) Error() string {
 func (n *Node) contradiction(from string, c *verify.Checkpoint, note *certs.Note, msg []byte) error {
 	n.metrics.refusedHeads.Inc()
 	behind := n.against(c, n.standBehind(note))
-	n.log.Error("a tree head contradicts this node's tree", "peer", from, "size", c.Size, "theirs", verify.Hex(c.Root), "signed_by", strings.Join(behind, " "))
-	if len(behind) < 2 {
+	signed := strings.Join(behind, " ")
+	refused := fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
+	if n.refusedOf(from, c.Size, refused) || len(behind) > 1 {
+		n.log.Error("a tree head contradicts this node's tree", "peer", from, "size", c.Size, "theirs", verify.Hex(c.Root), "signed_by", signed, "err", refused)
+	}
+	if len(behind) < 2 || n.lie.shameless {
 		n.keepRefused(msg)
-		return fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
+		return refused
 	}
 	// Another such head may come in while this one is being dealt with.
 	if n.contradicted.CompareAndSwap(false, true) {
@@ -54,7 +59,7 @@ func (n *Node) contradiction(from string, c *verify.Checkpoint, note *certs.Note
 			n.log.Error("evidence could not be written", "err", err)
 		}
 		n.tellAll(own)
-		n.fail(&Contradiction{Size: c.Size, Evidence: dir})
+		n.fail(&Contradiction{Size: c.Size, SignedBy: signed, Evidence: dir})
 	}
 	return fault.New("contradiction", "", "two tree heads of one size exist; this node has stopped")
 }

@@ -35,12 +35,19 @@ type cosignRequest struct {
 
 // cosign signs a tree head, after this node's own tree gave the same root at
 // that size and the last leaf there is a seal: the index root under the
-// signature is one that this node computed.
-func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, error) {
+// signature is one that this node computed. from is the node that asks, which
+// may be this one.
+func (n *Node) cosign(ctx context.Context, from string, req *cosignRequest) (sigs []certs.Sig, err error) {
 	c, note, err := verify.ParseCheckpoint(req.checkpoint)
 	if err != nil {
+		n.blame(from, 0, err)
 		return nil, err
 	}
+	defer func() {
+		if _, old := err.(errOldSize); !old {
+			n.blame(from, c.Size, err)
+		}
+	}()
 	if err := n.damage.err(); err != nil {
 		return nil, err // of what is known to be damaged nothing is signed
 	}
@@ -48,6 +55,9 @@ func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, err
 		return nil, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
 	}
 	logSig, ok := n.logSignature(note)
+	if !ok && n.ahead(c.Size) { // the log may have exchanged its key there
+		return nil, fault.New("behind", "", "a head beyond this node's tree is signed by no log key that it knows").WithHint("try again in a moment")
+	}
 	if !ok {
 		return nil, fault.New("log_key_missing", "", "no log key of the policy signed this checkpoint")
 	}
@@ -64,10 +74,13 @@ func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, err
 		return nil, err
 	}
 	if root != c.Root || !view.IsSeal(c.Size) {
+		err := fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
 		n.metrics.refusedHeads.Inc()
-		n.log.Error("refused to cosign a root that is not this tree's", "size", c.Size, "theirs", verify.Hex(c.Root), "own", verify.Hex(root))
+		if n.refusedOf(from, c.Size, err) {
+			n.log.Error("refused to cosign a root that is not this tree's", "peer", from, "size", c.Size, "theirs", verify.Hex(c.Root), "own", verify.Hex(root), "err", err)
+		}
 		n.keepRefused(req.checkpoint)
-		return nil, fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
+		return nil, err
 	}
 
 	n.cosignMu.Lock()
@@ -96,7 +109,6 @@ func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, err
 		}
 	}
 	policies, _ := n.demands(c.Size)
-	var sigs []certs.Sig
 	for _, k := range n.cosigners(policies) {
 		sig, err := k.Sign([]byte(note.Text))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/verify"
 )
@@ -19,15 +20,27 @@ const gossipEvery = 500 * time.Millisecond
 func (n *Node) takeHead(from string, msg []byte) error {
 	c, note, err := verify.ParseCheckpoint(msg)
 	if err != nil {
+		n.blame(from, 0, err)
 		return err
 	}
+	if err = n.judgeHead(from, c, note, msg); err != nil {
+		n.blame(from, c.Size, err)
+	}
+	return err
+}
+
+func (n *Node) judgeHead(from string, c *verify.Checkpoint, note *certs.Note, msg []byte) error {
 	if c.Origin != n.origin {
 		return fault.New("log_unknown", "", "a head of another log: "+c.Origin)
 	}
+	ahead := n.ahead(c.Size)
 	if _, ok := n.logSignature(note); !ok {
+		if ahead { // the log may have exchanged its key there
+			return fault.New("behind", "", "a head beyond this node's tree is signed by no log key that it knows")
+		}
 		return fault.New("log_key_missing", "", "no log key of the policy signed this head")
 	}
-	if n.ahead(c.Size) {
+	if ahead {
 		n.pendMu.Lock()
 		n.pending[from] = msg
 		n.pendMu.Unlock()
@@ -49,8 +62,7 @@ func (n *Node) takeHead(from string, msg []byte) error {
 	if root != c.Root {
 		return n.contradiction(from, c, note, msg)
 	}
-	n.publish(msg)
-	return nil
+	return n.publish(msg)
 }
 
 // ahead reports whether a size lies beyond this node's tree.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
@@ -30,11 +31,16 @@ type Lies struct {
 	Lawless        bool         // lets into the log what no case allows
 	Transport      func(raft.Transport) raft.Transport
 	LedgerEntry    func([]byte) []byte // becomes of an entry that another node asks for
+	Shameless      bool                // goes on though its tree is contradicted
+	Cosign         func([]certs.Sig) []certs.Sig
+	Level          int64    // newest feature level that it knows
+	Types          []string // record types that it knows beside the program's
 }
 
 // Lie makes a node lie.
 func (c *Config) Lie(l Lies) {
-	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, lawless: l.Lawless, transport: l.Transport, ledgerEntry: l.LedgerEntry}
+	c.lie = &liar{clockUnchecked: l.ClockUnchecked, rounds: l.Rounds, maxTree: l.MaxTree, propose: l.Propose, lawless: l.Lawless, transport: l.Transport, ledgerEntry: l.LedgerEntry,
+		shameless: l.Shameless, cosign: l.Cosign, level: l.Level, types: l.Types}
 }
 
 // Unapplied returns the bytes of ledger entries that the node takes to be
@@ -170,6 +176,19 @@ func CosignBody(old uint64, proof [][32]byte, checkpoint []byte) []byte {
 // another in the entry that holds it. Everything that derives from it is
 // deleted, so that the node builds a tree of the doctored ledger.
 func DoctorLedger(dir string, old, doctored []byte) error {
+	return DoctorBatch(dir, old, func(notes [][]byte) [][]byte {
+		for i := range notes {
+			if bytes.Equal(notes[i], old) {
+				notes[i] = doctored
+			}
+		}
+		return notes
+	})
+}
+
+// DoctorBatch is DoctorLedger with a change of any kind to the notes of the
+// entry that holds one.
+func DoctorBatch(dir string, held []byte, change func(notes [][]byte) [][]byte) error {
 	path := filepath.Join(dir, "raft.db")
 	if err := os.Rename(path, path+".true"); err != nil {
 		return err
@@ -203,16 +222,12 @@ func DoctorLedger(dir string, old, doctored []byte) error {
 		if err != nil {
 			return err
 		}
-		if e.Type == raft.LogCommand && bytes.Contains(e.Data, old) {
+		if e.Type == raft.LogCommand && bytes.Contains(e.Data, held) {
 			b, err := decodeBatch(e.Data)
 			if err != nil {
 				return err
 			}
-			for j := range b.notes {
-				if bytes.Equal(b.notes[j], old) {
-					b.notes[j], found = doctored, true
-				}
-			}
+			b.notes, found = change(b.notes), true
 			e.Data = b.encode()
 		}
 		if err := to.StoreLog(e); err != nil {
@@ -292,4 +307,30 @@ func (n *Node) AccessHistory(vin string) (records []*record.Record) {
 		panic(err)
 	}
 	return records
+}
+
+// ForgeProof is a proof file of this node's own tree, whoever signed that.
+func (n *Node) ForgeProof(subject string, sign func(size uint64, root [32]byte) []byte) ([]byte, error) {
+	v := n.heads.newest()
+	if v == nil {
+		return nil, errStopping
+	}
+	defer v.Release()
+	f, err := proofFile(v, []string{subject}, sign(v.Size, v.Root), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return f.Bytes(), nil
+}
+
+// Kept counts what a node keeps in memory of heads that are not its own, and
+// the lines of what it refused of others.
+func (n *Node) Kept() (pending, foreign, refused int) {
+	n.pendMu.Lock()
+	pending = len(n.pending)
+	n.pendMu.Unlock()
+	n.foreignMu.Lock()
+	foreign = len(n.foreign)
+	n.foreignMu.Unlock()
+	return pending, foreign, len(n.refusals())
 }

@@ -455,3 +455,17 @@ func (c *cluster) visits(vin, reading string, n int) [][]byte {
 	}
 	return notes
 }
+
+// metricOf reads one counter or gauge of a node, with labels as they are
+// written.
+func (c *cluster) metricOf(id, name, labels string) (v float64) {
+	c.t.Helper()
+	data, err := c.as(id, dealer).Get(c.t.Context(), "/metrics")
+	must(c.t, err)
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, name+labels+" "); ok {
+			fmt.Sscan(rest, &v)
+		}
+	}
+	return v
+}

@@ -14,6 +14,7 @@ type metrics struct {
 	skipped        *prometheus.CounterVec
 	refusedHeads   prometheus.Counter
 	refusedEntries prometheus.Counter
+	peerRefusals   *prometheus.CounterVec
 	cosigned       prometheus.Counter
 	roundSeconds   prometheus.Histogram
 	scrubPasses    prometheus.Counter
@@ -37,6 +38,8 @@ func newMetrics() *metrics {
 			Name: "milepost_refused_heads_total", Help: "Tree heads refused because this node's own tree has another root: look at the log at once."}),
 		refusedEntries: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "milepost_refused_entries_total", Help: "Ledger entries that this node refused to store: from the future, or not decodable."}),
+		peerRefusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "milepost_peer_refusals_total", Help: "What this node refused of another one, by error code: tree heads, cosignatures, requests, ledger entries."}, []string{"peer", "code"}),
 		cosigned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "milepost_cosigned_heads_total", Help: "Tree heads that this node cosigned."}),
 		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -61,7 +64,7 @@ func newMetrics() *metrics {
 			Name: "milepost_store_seconds", Help: "Time of one write to a database, synced, in seconds, by file.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15)}, []string{"file"}),
 	}
-	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.cosigned, m.roundSeconds, m.cosignSeconds, m.storeSeconds,
+	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.peerRefusals, m.cosigned, m.roundSeconds, m.cosignSeconds, m.storeSeconds,
 		m.scrubPasses, m.scrubbed, m.scrubLeaves, m.damageFound, m.damageMended, m.damaged,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -94,6 +94,7 @@ type Node struct {
 	foreign      map[string][]string // text of a head that is not this tree's -> who signed it
 	contradicted atomic.Bool
 
+	refusedBy  refusals
 	complainMu sync.Mutex
 	complaints map[string]complaint // node id -> why it did not cosign, while it doesn't
 
@@ -140,7 +141,7 @@ func Start(cfg Config) (n *Node, err error) {
 		minFree: cfg.MinFree, roomEvery: cfg.roomEvery, measure: cfg.measure, hangAfter: cfg.hangAfter,
 		hung: make(chan struct{}), released: make(chan struct{}),
 		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
-		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, done: make(chan struct{}),
+		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, refusedBy: refusals{of: map[refusalKey]*refusal{}}, done: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.log == nil {

@@ -29,11 +29,10 @@ func (n *Node) openStores(maxSize int) (err error) {
 	if err := n.checkLedger(); err != nil {
 		return err
 	}
-	st, err := openState(n.tree, n.origin)
+	st, err := openStateOf(n.tree, n.origin, n.lie)
 	if err != nil {
 		return err
 	}
-	st.lawless = n.lie.lawless
 	if err := n.replayFinal(st); err != nil {
 		return err
 	}
@@ -130,7 +129,7 @@ func (n *Node) resume() {
 		n.heads.add(v)
 	}
 	if note := n.heads.saved(); note != nil {
-		n.publish(note)
+		_ = n.publish(note) // what heads.db keeps was checked before
 	}
 }
 

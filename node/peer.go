@@ -71,7 +71,7 @@ func (p *peer) cosign(decided context.Context, n *Node, view *log.View, checkpoi
 		text, _, _ := strings.Cut(string(checkpoint), "\n\n")
 		note, err := certs.ParseNote([]byte(text+"\n\n"+string(data)), maxCosignAnswer, 4)
 		if err != nil {
-			return nil, err
+			return nil, fault.New("cosignature", "", "the answer is no signature lines").Because(err)
 		}
 		p.old = view.Size
 		return note.Sigs, nil

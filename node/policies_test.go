@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,6 +31,8 @@ type board struct {
 	*cluster
 	prev  string               // leaf hash of the newest governance record
 	nodes map[string]jcs.Value // as they stand in the newest record about each
+
+	quorum int // of the policies to come; 0 for the default
 }
 
 func newBoard(c *cluster) *board {
@@ -42,7 +45,7 @@ func newBoard(c *cluster) *board {
 	return b
 }
 
-// policyText is the default policy of the nodes there are.
+// policyText is the policy of the nodes there are.
 func (b *board) policyText() []string {
 	var logs, cosigners []string
 	for _, n := range b.nodes {
@@ -50,7 +53,14 @@ func (b *board) policyText() []string {
 	}
 	sort.Strings(logs)
 	sort.Strings(cosigners)
-	return strings.Split(strings.TrimSuffix(verify.NewPolicy(logs, cosigners...), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(verify.NewPolicy(logs, cosigners...), "\n"), "\n")
+	for i, l := range lines {
+		if words := strings.Fields(l); b.quorum > 0 && words[0] == "group" {
+			words[2] = strconv.Itoa(b.quorum)
+			lines[i] = strings.Join(words, " ")
+		}
+	}
+	return lines
 }
 
 // newKeys makes key files for a node and returns the node's fields with them

@@ -65,11 +65,17 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 		if code := fault.Code(err); !errors.As(err, &refused) && code != "ledger_order" && code != "ledger_entry" {
 			// A disk that failed once can't be trusted with the next write; and
 			// who is to rewrite what is final must not go on without a person.
+			if leader := n.leader(); fault.Code(err) == "ledger_rewrite" && n.refusedOf(leader, 0, err) {
+				n.log.Error("a leader wants to rewrite what is final", "peer", leader, "err", err)
+			}
 			n.fail(fmt.Errorf("ledger: %w", err))
 			return
 		}
 		n.metrics.refusedEntries.Inc()
-		n.log.Error("refused to store a ledger entry", "err", err)
+		leader := n.leader() // who sends entries; its name may be a moment old
+		if n.refusedOf(leader, 0, err) {
+			n.log.Error("refused to store a ledger entry", "peer", leader, "err", err)
+		}
 		select {
 		case n.refused <- struct{}{}:
 		default:
@@ -107,7 +113,7 @@ func (n *Node) checkEntry(l *raft.Log) error {
 		return &entryRefusal{err}
 	}
 	if ahead := time.UnixMilli(b.time).Sub(n.now()); ahead > maxAhead {
-		return &entryRefusal{fmt.Errorf("entry %d is dated %s ahead of this node's clock", l.Index, ahead.Round(time.Second))}
+		return &entryRefusal{fault.New("clock", "", fmt.Sprintf("entry %d is dated %s ahead of this node's clock", l.Index, ahead.Round(time.Second)))}
 	}
 	return nil
 }
@@ -392,15 +398,35 @@ func (n *Node) leader() string {
 // raftLogger sends Raft's log lines to ours, its chatter left out.
 func raftLogger(l *slog.Logger) hclog.Logger {
 	return hclog.NewInterceptLogger(&hclog.LoggerOptions{
-		Name: "raft", Level: hclog.Warn, Output: slogWriter{l}, DisableTime: true,
+		Name: "raft", Level: hclog.Warn, Output: &slogWriter{log: l, now: time.Now}, DisableTime: true,
 	})
 }
 
-type slogWriter struct{ log *slog.Logger }
+// maxRaftLines is how many of its own lines Raft may log a second: it has one
+// for each message that it refuses, and a peer may send thousands.
+const maxRaftLines = 20
 
-func (w slogWriter) Write(p []byte) (int, error) {
+// slogWriter is called by one goroutine at a time: the logger holds a lock.
+type slogWriter struct {
+	log            *slog.Logger
+	now            func() time.Time
+	second         int64 // Unix time
+	lines, leftOut int   // in that second
+}
+
+func (w *slogWriter) Write(p []byte) (int, error) {
+	if s := w.now().Unix(); s != w.second {
+		if w.leftOut > 0 {
+			w.log.Warn("more lines of Raft's were left out", "lines", w.leftOut)
+		}
+		w.second, w.lines, w.leftOut = s, 0, 0
+	}
+	if w.lines++; w.lines > maxRaftLines {
+		w.leftOut++
+		return len(p), nil
+	}
 	raftLine(w.log, string(p[:max(len(p)-1, 0)]))
 	return len(p), nil
 }
 
-var _ io.Writer = slogWriter{}
+var _ io.Writer = (*slogWriter)(nil)

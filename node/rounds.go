@@ -114,6 +114,9 @@ func (n *Node) round(ctx context.Context) bool {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
 				}
 			}
+			if fault.Code(err) == "cosignature" && n.refusedOf(id, c.Size, err) {
+				n.log.Error("a node's cosignature is none", "peer", id, "size", c.Size, "err", err)
+			}
 			n.heardOf(id, c.Size, err)
 			if err == nil {
 				n.metrics.cosignSeconds.WithLabelValues(id).Observe(took.Seconds())
@@ -126,7 +129,7 @@ func (n *Node) round(ctx context.Context) bool {
 	// The leader's own cosignature goes the way of all others.
 	ask(n.id, func() ([]certs.Sig, error) {
 		old := n.heads.lastCosigned()
-		return n.cosign(ctx, &cosignRequest{checkpoint: checkpoint, old: old, proof: n.consistency(view, old)})
+		return n.cosign(ctx, n.id, &cosignRequest{checkpoint: checkpoint, old: old, proof: n.consistency(view, old)})
 	})
 	for _, p := range peers {
 		ask(p.id, func() ([]certs.Sig, error) { return p.cosign(decided, n, view, checkpoint) })
@@ -158,7 +161,7 @@ func (n *Node) round(ctx context.Context) bool {
 		n.metrics.roundSeconds.Observe(time.Since(start).Seconds())
 		return true
 	}
-	if contradicted > len(peers)/2 && policy.Of()-contradicted < policy.Quorum() {
+	if contradicted > len(peers)/2 && policy.Of()-contradicted < policy.Quorum() && !n.lie.shameless {
 		// Most others have another tree: it is this one that is wrong, and
 		// while it leads nothing can be acknowledged.
 		n.fail(fault.New("root_mismatch", "", fmt.Sprintf("%d other nodes have another root at size %d: this node's tree is wrong", contradicted, c.Size)).
@@ -255,16 +258,23 @@ func (n *Node) consistency(view *log.View, from uint64) [][32]byte {
 // far, and tells the other nodes when this one leads. The first head that
 // covers a change of policy must satisfy the policy of before too, and is
 // kept for ever before anyone is shown it.
-func (n *Node) publish(note []byte) {
+//
+// The error is of a signature that a key of the policy can't have made; that
+// the quorum has not signed is none.
+func (n *Node) publish(note []byte) error {
 	c, _, err := verify.ParseCheckpoint(note)
 	if err != nil {
-		return
+		return err
 	}
 	h, unbridged, err := n.satisfies(c.Size, note)
-	if err != nil {
-		return
+	if err == nil {
+		n.publishChecked(note, h, unbridged)
 	}
-	n.publishChecked(note, h, unbridged)
+	switch fault.Code(err) {
+	case "log_key_bad", "log_key_twice", "cosigner_bad", "cosigner_twice":
+		return err
+	}
+	return nil
 }
 
 // publishChecked is publish of a head that the policies have been asked

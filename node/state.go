@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,9 @@ type state struct {
 	auth *verify.Authority
 	sigs *sigCache
 
-	lawless bool // takes what no case allows: a lie of tests
+	lawless bool     // takes what no case allows: a lie of tests
+	level   int64    // newest feature level that this program knows
+	types   []string // that a test has it know beside those of the program
 
 	broken error // why nothing is applied any more; of the goroutine that applies
 
@@ -76,7 +79,11 @@ type proposal struct {
 }
 
 func openState(tree *log.Log, origin string) (*state, error) {
-	s := &state{tree: tree, origin: origin, sigs: newSigCache()}
+	return openStateOf(tree, origin, &liar{})
+}
+
+func openStateOf(tree *log.Log, origin string, lie *liar) (*state, error) {
+	s := &state{tree: tree, origin: origin, sigs: newSigCache(), lawless: lie.lawless, types: lie.types, level: lie.knowsLevel()}
 	s.auth = verify.NewAuthority(origin)
 	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(uint64, int, error) {}
 	s.settled, s.writes = func(uint64) {}, func() func() { return func() {} }
@@ -102,19 +109,20 @@ func (s *state) knowsRules() error {
 	if g == nil {
 		return nil
 	}
-	if g.Level > featureLevel {
-		return fault.New("newer_needed", "", fmt.Sprintf("the log is at feature level %d, this program at %d", g.Level, featureLevel)).WithHint("install a newer milepost")
+	if g.Level > s.level {
+		return fault.New("newer_needed", "", fmt.Sprintf("the log is at feature level %d, this program at %d", g.Level, s.level)).WithHint("install a newer milepost")
 	}
 	for _, t := range g.Rules.Types {
-		if record.Lookup(t) == nil {
+		if !s.knowsType(t) {
 			return fault.New("newer_needed", "", "the log knows "+t+", this program does not").WithHint("install a newer milepost")
 		}
 	}
 	return nil
 }
 
-// featureLevel is the newest replicated command that this program knows.
-const featureLevel = 1
+func (s *state) knowsType(t string) bool {
+	return record.Lookup(t) != nil || slices.Contains(s.types, t)
+}
 
 // withAuthority calls fn with the authority as of the newest record, which
 // fn must neither keep nor change.

@@ -37,6 +37,7 @@ type Status struct {
 	Disk      Disk         `json:"disk"`
 	NotReady  []ErrorBody  `json:"not_ready"` // why records can't be sent here; empty if they can
 	Silent    []Silence    `json:"silent"`    // at the leader: who did not cosign when asked last, sorted by node
+	Refused   []Refusal    `json:"refused"`   // what was refused of other nodes since this one started, sorted by node
 	Peers     []PeerStatus `json:"peers"`     // sorted by node
 }
 
@@ -97,8 +98,8 @@ func (n *Node) Status() *Status {
 	s := &Status{
 		Node: n.id, Origin: n.origin, Leader: n.leader(), Applied: n.state.bound.Load(), TreeSize: newest, Cosigned: n.heads.lastCosigned(),
 		Published: published, Quorum: p.Quorum(), Cosigners: p.Of(), Tolerates: p.Tolerates(),
-		Time: record.FormatUTC(n.now()), Version: Version, Role: "stopped", Supports: featureLevel,
-		NotReady: []ErrorBody{}, Silent: n.silent(), Peers: []PeerStatus{},
+		Time: record.FormatUTC(n.now()), Version: Version, Role: "stopped", Supports: n.state.level,
+		NotReady: []ErrorBody{}, Silent: n.silent(), Refused: n.refusals(), Peers: []PeerStatus{},
 	}
 	if v := n.heads.newest(); v != nil {
 		s.TreeSize, s.Root = v.Size, verify.Hex(v.Root)

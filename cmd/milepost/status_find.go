@@ -57,6 +57,18 @@ func (o *overview) findAll(say func(node, code, hint, format string, args ...any
 	if o.Tolerates == 0 {
 		say("", "tolerates_none", "see docs/governance.md on nodes and quorum", "the policy tolerates no lying node")
 	}
+	var know, lack []string
+	for i := range o.Nodes {
+		if st := o.Nodes[i].Status; st != nil && st.Supports >= o.knownLevel() {
+			know = append(know, st.Node)
+		} else if st != nil {
+			lack = append(lack, st.Node)
+		}
+	}
+	if len(lack) > 0 {
+		say("", "feature_level", "install the newer milepost there too before the level is raised", "feature level %d is known to %s, not to %s",
+			o.knownLevel(), strings.Join(know, ", "), strings.Join(lack, ", "))
+	}
 	origins := map[string][]string{}
 	for i := range o.Nodes {
 		if st := o.Nodes[i].Status; st != nil {
@@ -113,11 +125,34 @@ func (o *overview) findNode(v *nodeView, say func(node, code, hint, format strin
 	if st.Level > st.Supports {
 		say(v.Node, "newer_needed", "install a newer milepost", "the log is at feature level %d, its program knows %d", st.Level, st.Supports)
 	}
+	for _, r := range st.Refused {
+		if r.Grave() {
+			say(r.Node, r.Error.Code, "one of the two lies or has lost data: compare with what the others say; docs/threat-model.md, Using evidence",
+				"%s has refused it %s since %s: %s", v.Node, times(r.Count), r.Since, r.Error.Error)
+		}
+	}
 	for _, p := range st.Peers {
 		if p.Sighting != nil && p.Error != nil && o.isUp(p.Node) {
 			say(v.Node, p.Error.Code, "look at the line between the two", "does not reach %s, which is up: %s", p.Node, p.Error.Error)
 		}
 	}
+}
+
+// knownLevel is the newest feature level that any node's program knows.
+func (o *overview) knownLevel() (level int64) {
+	for i := range o.Nodes {
+		if st := o.Nodes[i].Status; st != nil {
+			level = max(level, st.Supports)
+		}
+	}
+	return level
+}
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func (o *overview) isUp(id string) bool {

@@ -121,8 +121,20 @@ func TestStatusFindings(t *testing.T) {
 		"far behind":       {func(v map[string]*nodeView) { v["lyon"].Status.Published = 5000 }, "lyon:behind turin:behind leeds:behind mutual:behind"},
 		"disk nearly full": {func(v map[string]*nodeView) { v["lyon"].Status.Disk.Free = 4_000_000_000 }, "lyon:disk"},
 		"old program":      {func(v map[string]*nodeView) { v["lyon"].Status.Level = 2 }, "lyon:newer_needed"},
-		"no liar":          {func(v map[string]*nodeView) { v["lyon"].Status.Tolerates = 0 }, ":tolerates_none"},
-		"another log":      {func(v map[string]*nodeView) { v["turin"].Status.Origin = "else/1234" }, ":origin"},
+		"a node not upgraded": {func(v map[string]*nodeView) {
+			for id, v := range v {
+				if id != "turin" {
+					v.Status.Supports = 2
+				}
+			}
+		}, ":feature_level"},
+		"a liar": {func(v map[string]*nodeView) {
+			for _, id := range []string{"lyon", "leeds"} {
+				v[id].Status.Refused = []node.Refusal{{Node: "turin", Count: 2, Error: node.ErrorBody{Code: "root_mismatch"}}, {Node: "turin", Count: 1, Error: node.ErrorBody{Code: "old_size"}}}
+			}
+		}, "turin:root_mismatch turin:root_mismatch"},
+		"no liar":     {func(v map[string]*nodeView) { v["lyon"].Status.Tolerates = 0 }, ":tolerates_none"},
+		"another log": {func(v map[string]*nodeView) { v["turin"].Status.Origin = "else/1234" }, ":origin"},
 		"silent": {func(v map[string]*nodeView) {
 			v["lyon"].Status.Silent = []node.Silence{{Node: "turin", Error: node.ErrorBody{Code: "behind"}}}
 		}, "turin:behind"},
