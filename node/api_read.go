@@ -140,6 +140,16 @@ type HistoryAnswer struct {
 	// What the meaning of the history follows from beside the records; nil
 	// where this reader may not see all of them.
 	Known *KnownAnswer `json:"known,omitempty"`
+	// With ?with=notices: what the vehicle's makers and the authors of its
+	// records announced.
+	Makers  []string        `json:"makers,omitempty"`
+	Notices []NoticeHistory `json:"notices,omitempty"`
+}
+
+// NoticeHistory is all that one member announced.
+type NoticeHistory struct {
+	Member  string         `json:"member"`
+	Entries []HistoryEntry `json:"entries"`
 }
 
 // KnownAnswer is what a node adds to a history, so that a reader who holds no
@@ -190,6 +200,13 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return err
 	}
+	others, notices, err := otherHistories(r, subject)
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 {
+		return fault.New("request_form", "with", "a history comes with notices; workshop and access are for /proof")
+	}
 	if err := n.strict(r); err != nil {
 		return err
 	}
@@ -202,12 +219,22 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 		if err != nil {
 			return err
 		}
+		out := HistoryAnswer{Subject: subject, Size: h.size, Entries: historyEntries(&f)}
+		if notices {
+			var announced []string
+			if announced, out.Makers, err = rd.notices(h, subject); err != nil {
+				return err
+			}
+			for _, s := range announced {
+				a, err := fileHistory(h.view, s, nil)
+				if err != nil {
+					return err
+				}
+				out.Notices = append(out.Notices, NoticeHistory{strings.TrimPrefix(s, "notice/"), historyEntries(&a)})
+			}
+		}
 		if err := rd.close(r.Context()); err != nil {
 			return err
-		}
-		out := HistoryAnswer{Subject: subject, Size: h.size, Entries: []HistoryEntry{}}
-		for _, e := range f.Entries {
-			out.Entries = append(out.Entries, HistoryEntry{e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
 		}
 		if !slices.ContainsFunc(f.Entries, func(e verify.FileEntry) bool { return e.Note == nil }) {
 			if out.Known, err = n.knownOf(subject); err != nil {
@@ -220,6 +247,14 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 	})
 }
 
+func historyEntries(f *verify.FileHistory) []HistoryEntry {
+	out := []HistoryEntry{}
+	for _, e := range f.Entries {
+		out = append(out, HistoryEntry{e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
+	}
+	return out
+}
+
 func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error {
 	subject, err := vehicleParam(r)
 	if err != nil {
@@ -228,7 +263,7 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	if err := n.strict(r); err != nil {
 		return err
 	}
-	others, err := otherHistories(r, subject)
+	others, notices, err := otherHistories(r, subject)
 	if err != nil {
 		return err
 	}
@@ -243,7 +278,15 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 				return err
 			}
 		}
-		f, err := proofFile(h.view, append([]string{subject}, others...), h.note, n.heads.bridges(h.size), rd.withhold)
+		subjects := append([]string{subject}, others...)
+		if notices {
+			announced, _, err := rd.notices(h, subject)
+			if err != nil {
+				return err
+			}
+			subjects = append(subjects, announced...)
+		}
+		f, err := proofFile(h.view, subjects, h.note, n.heads.bridges(h.size), rd.withhold)
 		if err != nil {
 			return err
 		}
@@ -259,21 +302,25 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	})
 }
 
-// otherHistories reads ?with=workshop,access: the vehicle's histories that a
-// proof file is to carry beside its own.
-func otherHistories(r *http.Request, subject string) (others []string, err error) {
+// otherHistories reads ?with=workshop,access,notices: the vehicle's histories
+// that are to come beside its own, and whether what members announced is to.
+func otherHistories(r *http.Request, subject string) (others []string, notices bool, err error) {
 	with := r.URL.Query().Get("with")
 	if with == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	for _, class := range strings.Split(with, ",") {
 		s := class + strings.TrimPrefix(subject, "vehicle")
-		if class != "workshop" && class != "access" || slices.Contains(others, s) {
-			return nil, fault.New("request_form", "with", fmt.Sprintf("%q is not workshop, access, or both parted by a comma", with))
+		switch {
+		case class == "notices" && !notices:
+			notices = true
+		case (class == "workshop" || class == "access") && !slices.Contains(others, s):
+			others = append(others, s)
+		default:
+			return nil, false, fault.New("request_form", "with", fmt.Sprintf("%q is not workshop, access or notices, each once, parted by commas", with))
 		}
-		others = append(others, s)
 	}
-	return others, nil
+	return others, notices, nil
 }
 
 // refresh has an old head cosigned anew, so that a file is complete as of

@@ -64,7 +64,7 @@ type vehicleHistory struct {
 
 // vehicle asks for a vehicle's records and cases.
 func (s *session) vehicle(c *cli.Context, subject string) (*vehicleHistory, error) {
-	answer, _, err := s.history(c, subject, "")
+	answer, _, err := s.history(c, subject, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *session) vehicle(c *cli.Context, subject string) (*vehicleHistory, erro
 		return nil, fault.New("no_access", subject, "some of its records are hidden from this reader, so that its cases can't be told").
 			WithHint("ask as a member that may read all of them, or with a grant for all")
 	}
-	results, err := resultsOf(answer, s.client.Address)
+	results, err := resultsOf(answer.Subject, answer.Entries, s.client.Address)
 	return &vehicleHistory{answer, results}, err
 }
 

@@ -29,6 +29,9 @@ func Inference(m *verify.Meaning, results []verify.Result, unit Unit) string {
 	in.b.WriteString("What the mileage adds up to: this program's inference from these records, not evidence.\n")
 	in.judgement(m.Judgement)
 	in.cases()
+	if more := answersText(m.Answers, unit); more != "" {
+		in.b.WriteString("\n" + more)
+	}
 	return in.b.String()
 }
 

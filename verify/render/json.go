@@ -7,6 +7,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/answers"
 	"github.com/milepost-log/milepost/verify/judge"
 )
 
@@ -32,6 +33,8 @@ type Report struct {
 	// What follows is inference: there for a verified file about a vehicle.
 	Judgement json.RawMessage `json:"judgement,omitempty" doc:"inference: docs/judgement.md"`
 	Cases     []Case          `json:"cases,omitempty" doc:"inference: corrections and disputes about the vehicle, as of complete_as_of"`
+
+	Answers *answers.Answers `json:"answers,omitempty" doc:"inference: what people ask a vehicle's history"`
 
 	Entries   []Entry `json:"entries"`
 	NotProved string  `json:"not_proved"`
@@ -121,7 +124,7 @@ func JSON(r *verify.Report, unit Unit) *Report {
 		out.Entries = append(out.Entries, j)
 	}
 	if m := r.Meaning; m != nil {
-		out.Judgement = m.Judgement.JSON()
+		out.Judgement, out.Answers = m.Judgement.JSON(), m.Answers
 		for i := range m.Cases {
 			out.Cases = append(out.Cases, caseOf(&m.Cases[i]))
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/render"
 )
 
 // view is what the template sets: text that is ready, in the page's order.
@@ -32,6 +33,9 @@ type view struct {
 	Parts     []part
 	Changes   []change
 	Cases     []caseView
+	Answers   []render.Answer
+	Asked     string // day as of which
+	Partial   bool   // the answers lack what is withheld
 	Withheld  int
 	Authors   []author
 	Head      *head
@@ -84,9 +88,26 @@ func newView(in *Input) *view {
 	v.Parts = partsOf(v.Records)
 	v.Head, v.Authors = headOf(r), authorsOf(r)
 	v.Judgement, v.Changes, v.Cases = judgementOf(in, v.Records), changesOf(in, v.Records), casesOf(in, v.Records)
+	v.answers(in)
 	v.Plot = plotOf(in, v.Records)
 	v.Presented = presentedOf(in, v.Records)
 	return v
+}
+
+// answers takes over what the history answers, ready for the page.
+func (v *view) answers(in *Input) {
+	m := in.Report.Meaning
+	if m == nil {
+		return
+	}
+	v.Asked, v.Partial = m.Answers.AsOf, m.Answers.Partial
+	for _, a := range render.Answers(m.Answers, in.Unit) {
+		p := render.Answer{Title: clean(a.Title)}
+		for _, l := range a.Lines {
+			p.Lines = append(p.Lines, unbroken(clean(strings.TrimPrefix(l, "- "))))
+		}
+		v.Answers = append(v.Answers, p)
+	}
 }
 
 // sentence begins with a capital letter, unless its first word is a name or
