@@ -79,6 +79,12 @@ func (b *board) newKeys(id string, n jcs.Value, path func(holder, use string) st
 // running node has a head with the quorum of after.
 func (b *board) decide(typ string, body jcs.Value) {
 	b.t.Helper()
+	b.submit(b.decision(typ, body))
+}
+
+// decision is a record that two governors have signed.
+func (b *board) decision(typ string, body jcs.Value) []byte {
+	b.t.Helper()
 	names := b.Cluster.Cluster.Governs.Names[:2]
 	sort.Strings(names)
 	var signers []certs.Signer
@@ -94,7 +100,12 @@ func (b *board) decide(typ string, body jcs.Value) {
 	r, err := record.Open(note)
 	must(b.t, err)
 	b.prev = hex.EncodeToString(r.Hash[:])
-	answer := b.ack("leeds", note)
+	return note
+}
+
+func (b *board) submit(notes ...[]byte) {
+	b.t.Helper()
+	answer := b.ack("leeds", notes...)
 	for _, id := range b.IDs() {
 		b.eventually("the new policy at "+id, func() bool {
 			n := b.Nodes[id]
