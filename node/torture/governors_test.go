@@ -126,7 +126,16 @@ func (g *governors) add(id string) error {
 
 func (g *governors) remove(id, reason string) error {
 	delete(g.nodes, id)
-	return g.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "reason", Value: jcs.Text(reason)}))
+	if err := g.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "reason", Value: jcs.Text(reason)})); err != nil {
+		return err
+	}
+	// One that was cut off or not up to date is told by nobody: the others don't
+	// speak to it any more. It waits for a leader and does no harm.
+	m := g.c.w.at(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leaves = true
+	return nil
 }
 
 // decide has the governors sign a record, and sends it until it is

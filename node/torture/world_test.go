@@ -45,7 +45,8 @@ type machine struct {
 
 	mu     sync.Mutex // held while the node is started or ended
 	run    *process   // nil while it is to be down
-	gone   bool       // removed for good
+	leaves bool       // governance has removed it; it may not know yet
+	gone   bool       // it knows, or was lost before
 	bound  bool       // its disk is full until the next start
 	frozen bool
 }
@@ -129,7 +130,7 @@ func (w *world) at(id string) *machine {
 // ids lists the nodes that were not removed.
 func (w *world) ids() (ids []string) {
 	w.each(func(m *machine) {
-		if !m.gone {
+		if !m.gone && !m.leaves {
 			ids = append(ids, m.id)
 		}
 	})
