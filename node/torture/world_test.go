@@ -52,9 +52,10 @@ type machine struct {
 }
 
 // mayEnd are the codes that a node may end with by itself: its disk is full,
-// it led without a majority, or it was removed. Nothing else that is done here
+// it led without a majority, it was removed, or another process of the machine
+// has its port for a moment. Nothing else that is done here
 // is a reason.
-var mayEnd = []string{"disk_full", "no_majority", "node_removed"}
+var mayEnd = []string{"disk_full", "no_majority", "node_removed", "listen"}
 
 func newWorld(t *testing.T, nodes int, say func(string, ...any)) *world {
 	t.Helper()
