@@ -161,7 +161,7 @@ func (g *governors) decide(typ string, body jcs.Value) error {
 	for {
 		ids := g.c.w.ids()
 		for _, id := range ids {
-			ctx, cancel := context.WithTimeout(g.c.patient, 8*time.Second)
+			ctx, cancel := context.WithTimeout(g.c.patient, 3*time.Second)
 			ans, err := g.c.w.client(id).Submit(ctx, note)
 			cancel()
 			switch {
