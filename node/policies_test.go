@@ -102,27 +102,38 @@ func (b *board) ballot(typ string, body jcs.Value) []byte {
 	return b.sign(d, signers...)
 }
 
+// cast is a ballot that the next one follows.
+func (b *board) cast(typ string, body jcs.Value) []byte {
+	b.t.Helper()
+	note := b.ballot(typ, body)
+	r, err := record.Open(note)
+	must(b.t, err)
+	b.prev = hex.EncodeToString(r.Hash[:])
+	return note
+}
+
+// pass has a record of the governors acknowledged.
+func (b *board) pass(typ string, body jcs.Value) *node.SubmitAnswer {
+	b.t.Helper()
+	return b.ack("leeds", b.cast(typ, body))
+}
+
 // decide has the governors change nodes and with them the policy, and waits
 // until every running node has a head with the quorum of after.
 func (b *board) decide(typ string, body jcs.Value) {
 	b.t.Helper()
-	answer := b.pass(typ, body.With("policy", jcs.Texts(b.policyText())))
+	b.follow(b.pass(typ, body.With("policy", jcs.Texts(b.policyText()))))
+}
+
+// follow waits until every running node has a head with the quorum of now.
+func (b *board) follow(answer *node.SubmitAnswer) {
+	b.t.Helper()
 	for _, id := range b.IDs() {
 		b.eventually("the new policy at "+id, func() bool {
 			n := b.Nodes[id]
 			return n.Err() != nil || n.Status().Published >= answer.Size && n.Status().Cosigners == len(b.nodes)
 		})
 	}
-}
-
-// pass has a record of the governors acknowledged.
-func (b *board) pass(typ string, body jcs.Value) *node.SubmitAnswer {
-	b.t.Helper()
-	note := b.ballot(typ, body)
-	r, err := record.Open(note)
-	must(b.t, err)
-	b.prev = hex.EncodeToString(r.Hash[:])
-	return b.ack("leeds", note)
 }
 
 func (b *board) file(vin string) []byte {

@@ -37,11 +37,11 @@ func TestFigures(t *testing.T) {
 	if len(g.Appends) != 2 || g.Appends[0].Records != 400 || g.Appends[1].Records != 1000 || g.Appends[1].Wall <= 0 || g.Flat <= 0 {
 		t.Errorf("growth: %+v", g)
 	}
-	if g.Heap <= 0 || g.Restart <= 0 || g.RaftDB <= 0 || g.TreeDB <= 0 || g.History != 100 || g.ProofMake <= 0 || g.Verify <= 0 || g.ProofSize <= 0 {
+	if g.Heap <= 0 || g.Restart <= 0 || g.RaftDB <= 0 || g.TreeDB <= 0 || g.History != 100 || g.ProofMake <= 0 || g.Verify <= 0 || g.ProofSize <= 0 || g.Join <= 0 || g.JoinBytes <= 0 || g.JoinRestart <= 0 {
 		t.Errorf("growth: %+v", g)
 	}
 	var text bytes.Buffer
-	if err := f.Print(&text); err != nil || !strings.Contains(text.String(), "a history of 100 records") {
+	if err := f.Print(&text); err != nil || !strings.Contains(text.String(), "A fresh node joins in") {
 		t.Errorf("%v:\n%s", err, text.String())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "cluster")); err != nil {

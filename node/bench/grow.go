@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/milepost-log/milepost/node"
@@ -30,6 +31,10 @@ type Growth struct {
 	ProofMake float64  `json:"proof_make_ms"`      // median, by HTTPS
 	Verify    float64  `json:"proof_verify_ms"`    // median
 	ProofSize int      `json:"proof_bytes"`        // of the file
+
+	Join        float64 `json:"join_s"`         // until a node that began with nothing has cosigned and published all of it
+	JoinBytes   float64 `json:"join_mb"`        // that went over the network for it, both ways, in 10^6 bytes
+	JoinRestart float64 `json:"join_restart_s"` // of that node
 }
 
 // Append is the cost of a record at a size of the log, over the last half of
@@ -53,12 +58,16 @@ func grow(ctx context.Context, cfg *Config) (*Growth, error) {
 	cfg.Progress("founding one node")
 	starting, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	c, err := embed.Start(starting, embed.Config{Dir: filepath.Join(cfg.Dir, "grow"), Voters: true, LastWord: func(c *node.Cluster) { c.Nodes = c.Nodes[:1] }})
+	moved := new(atomic.Int64)
+	c, err := embed.Start(starting, embed.Config{
+		Dir: filepath.Join(cfg.Dir, "grow"), Voters: true, LastWord: func(c *node.Cluster) { c.Nodes = c.Nodes[:1] },
+		Each: func(_ string, c *node.Config) { c.Dial = counted(moved) },
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer c.Stop()
-	g := &growing{cluster: c, id: c.IDs()[0]}
+	g := &growing{cluster: c, id: c.IDs()[0], moved: moved}
 	if g.forge, err = newForge(c, vehicles); err != nil {
 		return nil, err
 	}
@@ -83,7 +92,11 @@ func grow(ctx context.Context, cfg *Config) (*Growth, error) {
 	if err := g.proof(ctx, out); err != nil {
 		return nil, err
 	}
-	return out, g.restart(ctx, out)
+	if err := g.restart(ctx, out); err != nil {
+		return nil, err
+	}
+	cfg.Progress("a fresh node joins")
+	return out, g.join(ctx, out)
 }
 
 // growing is a log that grows.
@@ -91,8 +104,9 @@ type growing struct {
 	cluster *embed.Cluster
 	id      string
 	forge   *forge
-	records int // so far
-	every   int // so many records, one is of the watched vehicle
+	records int           // so far
+	every   int           // so many records, one is of the watched vehicle
+	moved   *atomic.Int64 // bytes on the connections that nodes open
 }
 
 func (g *growing) node() *node.Node { return g.cluster.Nodes[g.id] }

@@ -47,4 +47,5 @@ func (g *Growth) print(w *tabwriter.Writer, out io.Writer) {
 	fmt.Fprintf(out, "The last size costs %.2f times the first. Go heap and stacks: %.1f MB. Restart: %.2f s.\n", g.Flat, g.Heap, g.Restart)
 	fmt.Fprintf(out, "On disk a record: %.0f bytes in raft.db, %.0f in tree.db.\n", g.RaftDB, g.TreeDB)
 	fmt.Fprintf(out, "The proof of a history of %d records: made in %.1f ms, verified in %.1f ms, %d bytes.\n", g.History, g.ProofMake, g.Verify, g.ProofSize)
+	fmt.Fprintf(out, "A fresh node joins in %.1f s, %.1f MB over the network. Its restart: %.2f s.\n", g.Join, g.JoinBytes, g.JoinRestart)
 }

@@ -5,7 +5,6 @@ package torture
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -92,32 +91,20 @@ func (g *governors) add(id string) error {
 	if err != nil {
 		return err
 	}
-	body := jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "member", Value: jcs.Text(dealer)}, jcs.Field{Name: "address", Value: jcs.Text(address)})
-	own := record.NodeName(w.origin, id)
-	var pops []jcs.Value
-	for _, k := range []struct{ field, use, name string }{
-		{"log_key", keyfile.UseLog, w.origin}, {"cosigner_key", keyfile.UseCosigner, own}, {"tls_key", keyfile.UseTLS, own},
-	} {
-		key, err := keyfile.NewKey(k.use, k.name, rand.Reader)
+	q := &node.Request{Kind: node.AskNode, Name: id, Origin: w.origin, Details: jcs.Make(
+		jcs.Field{Name: "address", Value: jcs.Text(address)}, jcs.Field{Name: "member", Value: jcs.Text(dealer)})}
+	for _, use := range []string{keyfile.UseLog, keyfile.UseCosigner, keyfile.UseTLS} {
+		k, _, err := node.KeyAt(w.cluster.KeyPath("node/"+id, use), use, node.RequestKeyName(q.Kind, q.Origin, id, use), nil)
 		if err != nil {
 			return err
 		}
-		if err := key.WriteFile(w.cluster.KeyPath("node/"+id, k.use), nil); err != nil {
+		if err := q.Add(k, "", jcs.Value{}); err != nil {
 			return err
 		}
-		public, err := key.Public()
-		if err != nil {
-			return err
-		}
-		pop, err := node.Possess(key, w.origin)
-		if err != nil {
-			return err
-		}
-		body = body.With(k.field, jcs.Text(public))
-		pops = append(pops, jcs.Text(base64.StdEncoding.EncodeToString(pop)))
 	}
+	body := q.Body()
 	g.nodes[id] = body
-	if err := g.decide("node.added/1", body.With("pop", jcs.Array(pops...))); err != nil {
+	if err := g.decide("node.added/1", body); err != nil {
 		return err
 	}
 	w.register(node.NodeConfig{ID: id, Member: dealer, Address: address})
@@ -126,7 +113,16 @@ func (g *governors) add(id string) error {
 
 func (g *governors) remove(id, reason string) error {
 	delete(g.nodes, id)
-	return g.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "reason", Value: jcs.Text(reason)}))
+	if err := g.decide("node.removed/1", jcs.Make(jcs.Field{Name: "id", Value: jcs.Text(id)}, jcs.Field{Name: "reason", Value: jcs.Text(reason)})); err != nil {
+		return err
+	}
+	// One that was cut off or not up to date is told by nobody: the others don't
+	// speak to it any more. It waits for a leader and does no harm.
+	m := g.c.w.at(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leaves = true
+	return nil
 }
 
 // decide has the governors sign a record, and sends it until it is
@@ -165,7 +161,7 @@ func (g *governors) decide(typ string, body jcs.Value) error {
 	for {
 		ids := g.c.w.ids()
 		for _, id := range ids {
-			ctx, cancel := context.WithTimeout(g.c.patient, 8*time.Second)
+			ctx, cancel := context.WithTimeout(g.c.patient, 3*time.Second)
 			ans, err := g.c.w.client(id).Submit(ctx, note)
 			cancel()
 			switch {

@@ -45,15 +45,17 @@ type machine struct {
 
 	mu     sync.Mutex // held while the node is started or ended
 	run    *process   // nil while it is to be down
-	gone   bool       // removed for good
+	leaves bool       // governance has removed it; it may not know yet
+	gone   bool       // it knows, or was lost before
 	bound  bool       // its disk is full until the next start
 	frozen bool
 }
 
 // mayEnd are the codes that a node may end with by itself: its disk is full,
-// it led without a majority, or it was removed. Nothing else that is done here
+// it led without a majority, it was removed, or another process of the machine
+// has its port for a moment. Nothing else that is done here
 // is a reason.
-var mayEnd = []string{"disk_full", "no_majority", "node_removed"}
+var mayEnd = []string{"disk_full", "no_majority", "node_removed", "listen"}
 
 func newWorld(t *testing.T, nodes int, say func(string, ...any)) *world {
 	t.Helper()
@@ -129,7 +131,7 @@ func (w *world) at(id string) *machine {
 // ids lists the nodes that were not removed.
 func (w *world) ids() (ids []string) {
 	w.each(func(m *machine) {
-		if !m.gone {
+		if !m.gone && !m.leaves {
 			ids = append(ids, m.id)
 		}
 	})
