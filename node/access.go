@@ -250,7 +250,7 @@ func (u *usage) record(ctx context.Context, rd *reading, g *verify.Grant) error 
 	if err != nil {
 		return err
 	}
-	answer, err := u.n.accept(ctx, [][]byte{note})
+	answer, err := u.n.accept(ctx, u.member, [][]byte{note})
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,16 @@ func (n *Node) Released() bool {
 	}
 }
 
+// MaxHandled bounds the records that a leader has under way.
+func (c *Config) MaxHandled(n int) { c.maxHandled = n }
+
+// Handled is how many records of a caller this leader has under way.
+func (n *Node) Handled(who string) int {
+	n.places.mu.Lock()
+	defer n.places.mu.Unlock()
+	return n.places.by[who]
+}
+
 // Propose has the ledger take records that nobody has checked, as a lying
 // leader would, and returns what the state machine made of each.
 func (n *Node) Propose(at time.Time, notes ...[]byte) ([]error, error) {

@@ -1,11 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +30,9 @@ type Config struct {
 	Scrub      time.Duration          // that one reading of everything on disk takes; 0 is DefaultScrub, less than 0 none
 	MinFree    int64                  // bytes that must be free where the data is for records to be taken; 0 is DefaultMinFree, less than 0 none
 
+	MaxRequests int // a second of one member; 0 is DefaultMaxRequests, less than 0 no bound
+
+	maxHandled int                                              // 0 is the constant of that name; tests lower it
 	sightEvery time.Duration                                    // 0 is the constant of that name; tests shorten it
 	stuckAfter time.Duration                                    // 0 is the constant of that name; tests shorten it
 	hangAfter  time.Duration                                    // 0 is the constant of that name; tests shorten it
@@ -59,6 +64,10 @@ type Node struct {
 	state  *state
 	heads  *heads
 	pool   *pool
+	work   *turns[func()] // checks of records that callers wait for
+	bodies *shares        // bytes of submissions, by caller
+	places *shares        // records under way at this leader, by caller
+	rates  *rates
 	clock  *clock
 	usage  *usage
 	port   *wire.Port
@@ -186,13 +195,16 @@ func Start(cfg Config) (n *Node, err error) {
 		listen = entry.Address
 	}
 	n.port, err = wire.Listen(listen, wire.Config{
-		Identity: n.keys.Load().identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked,
+		Identity: n.keys.Load().identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked, Holder: n.holder,
 		Advertise: n.address, Dialer: cfg.Dial,
 	})
 	if err != nil {
 		return nil, fault.New("listen", listen, "the node's port cannot be opened").Because(err).WithHint("is another node running on it?")
 	}
 	n.pool = newPool(n.proposeRaft, n.now)
+	n.work = newTurns[func()](runtime.GOMAXPROCS(0))
+	n.bodies, n.places = newShares(maxBodies), newShares(cmp.Or(cfg.maxHandled, maxHandled))
+	n.rates = &rates{perSecond: float64(cmp.Or(cfg.MaxRequests, DefaultMaxRequests)), now: time.Now, buckets: map[string]*bucket{}}
 	n.clock = &clock{ask: n.askClocks, off: n.clockOff, spawn: n.spawn}
 	n.metrics.registry.MustRegister(gauges{n})
 	n.server = &http.Server{
@@ -221,6 +233,9 @@ func Start(cfg Config) (n *Node, err error) {
 		n.superviseRaft,
 	} {
 		n.spawn(fn)
+	}
+	for range cap(n.work.wake) {
+		n.spawn(func() { n.worker(n.ctx) })
 	}
 	go n.watchCalls()
 	n.log.Info("node is up", "address", n.address, "origin", n.origin, "version", Version)
