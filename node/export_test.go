@@ -56,9 +56,12 @@ func (c *Config) Disk(every time.Duration, measure func(path string) (free, size
 	c.roomEvery, c.measure = every, measure
 }
 
-// Hang shortens the time after which a hanging call of a database ends the
-// node, and has fn called at the start of each.
-func (c *Config) Hang(after time.Duration, fn func(file string)) { c.hangAfter, c.hang = after, fn }
+// Hang has the node look for calls of databases that hang at the given ticks
+// only, and fn called at the start of each call.
+func (c *Config) Hang(ticks <-chan time.Time, fn func(file string)) { c.hangTicks, c.hang = ticks, fn }
+
+// RateClock is what the rates of requests go by.
+func (c *Config) RateClock(now func() time.Time) { c.rateClock = now }
 
 // Released reports whether everything that the node had opened is closed.
 func (n *Node) Released() bool {

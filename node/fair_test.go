@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
-	"github.com/milepost-log/milepost/record"
 )
 
 func TestTurns(t *testing.T) {
@@ -36,64 +34,6 @@ func TestTurns(t *testing.T) {
 	}
 	if it, ok := q.pop(); ok || q.len() != 0 || len(q.order) != 0 || len(q.waiting) != 0 {
 		t.Errorf("%q is left of %d", it, q.len())
-	}
-}
-
-// A batch holds one record of each caller in turn, whoever came first.
-func TestBatchesAreShared(t *testing.T) {
-	t.Parallel()
-	first, rest := make(chan struct{}), make(chan struct{})
-	batches := make(chan []string, 100)
-	p := newPool(func(prop *proposal) (*batchResult, error) {
-		var authors []string
-		for _, r := range prop.records {
-			authors = append(authors, r.Author)
-		}
-		batches <- authors
-		if len(batches) == 1 {
-			close(first)
-		}
-		<-rest
-		return &batchResult{records: make([]outcome, len(prop.records)), size: 1}, nil
-	}, time.Now)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	records := func(author string, n int) (rs []*record.Record) {
-		for range n {
-			rs = append(rs, &record.Record{Author: author, Note: []byte("note")})
-		}
-		return rs
-	}
-	answered := make(chan error, 3)
-	submit := func(author string, n int) {
-		go func() { _, err := p.submit(ctx, author, records(author, n)); answered <- err }()
-	}
-	// All are in before any is taken.
-	submit("noisy", 4*maxBatchRecords)
-	submit("other", 10)
-	submit("third", 10)
-	for p.waiting.len() < 4*maxBatchRecords+20 {
-		time.Sleep(time.Millisecond)
-	}
-	go p.run(ctx)
-	<-first
-	close(rest)
-	for range 3 {
-		if err := <-answered; err != nil {
-			t.Error(err)
-		}
-	}
-	authors := append(<-batches, <-batches...) // two are under way at a time
-	for _, a := range []string{"other", "third"} {
-		n := 0
-		for _, b := range authors {
-			if a == b {
-				n++
-			}
-		}
-		if n != 10 {
-			t.Errorf("%d of 10 records of %s are in the first %d", n, a, len(authors))
-		}
 	}
 }
 
@@ -195,5 +135,28 @@ func TestRates(t *testing.T) {
 	none := &rates{perSecond: -1}
 	if err := none.take("member", false); err != nil {
 		t.Error(err)
+	}
+}
+
+// A call that does not come back is found after so many looks, whatever the
+// time; others may begin and end meanwhile.
+func TestWatchdog(t *testing.T) {
+	t.Parallel()
+	w := &watchdog{seconds: newMetrics().storeSeconds, calls: map[*storeCall]struct{}{}}
+	end := w.begin(ledgerFile)
+	for i := range hangLooks {
+		other := w.begin(treeFile)
+		if file, hangs := w.look(); hangs {
+			t.Fatalf("a call of %s hangs at look %d", file, i)
+		}
+		other()
+	}
+	w.begin(headsFile)
+	if file, hangs := w.look(); !hangs || file != ledgerFile {
+		t.Errorf("%q hangs (%v)", file, hangs)
+	}
+	end()
+	if file, hangs := w.look(); hangs {
+		t.Errorf("%s hangs, and has come back", file)
 	}
 }

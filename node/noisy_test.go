@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
@@ -34,7 +35,11 @@ func (c *cluster) limited(at, member string, notes ...[]byte) (code, again strin
 // are served meanwhile, by the same nodes.
 func TestRefusedMemberIsLimited(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, func(id string, cfg *node.Config) { cfg.MaxRequests = 500 })
+	begun := time.Now()
+	c := startCluster(t, func(id string, cfg *node.Config) {
+		cfg.MaxRequests = 4000
+		cfg.RateClock(func() time.Time { return begun }) // what was spent does not come back
+	})
 	leader, followers := c.leader(), c.followers()
 	junk := make([][]byte, 2000)
 	for i := range junk {
