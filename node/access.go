@@ -303,7 +303,7 @@ func (u *usage) write(ctx context.Context, rd *reading, grant, authentication, k
 	if err != nil {
 		return nil, err
 	}
-	answer, err := u.n.accept(ctx, [][]byte{note})
+	answer, err := u.n.accept(ctx, u.member, [][]byte{note})
 	if err != nil {
 		return nil, err
 	}

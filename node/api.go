@@ -24,8 +24,9 @@ import (
 
 // Caps of the API.
 const (
-	maxBody         = 8 << 20 // bytes of a request
-	maxNotes        = 2000    // records of one submission
+	maxBody         = 8 << 20   // bytes of a request
+	maxNotes        = 2000      // records of one submission
+	maxBodies       = 128 << 20 // bytes of submissions that are read or answered
 	answerTimeout   = 20 * time.Second
 	forwardedHeader = "Milepost-Forwarded" // a node sent it on: one hop only
 	sizeContent     = "text/x.tlog.size"   // C2SP tlog-witness
@@ -64,13 +65,20 @@ func (n *Node) routes() http.Handler {
 	handle := func(pattern string, who audience, fn func(http.ResponseWriter, *http.Request, caller) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			c := n.callerOf(r)
-			err := n.admit(c, who)
+			name, stranger := n.callerName(c, r)
+			err := n.rates.take(name, stranger)
+			if err == nil {
+				err = n.admit(c, who)
+			}
 			if err == nil {
 				r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 				err = fn(w, r, c)
 			}
 			if err != nil {
 				n.refuse(w, r, err)
+				if status := statuses[fault.Code(err)]; c.node == nil && status < 500 && status != http.StatusNotFound {
+					n.rates.refuse(name, stranger, 1)
+				}
 			}
 		})
 	}
@@ -175,7 +183,7 @@ func (n *Node) admit(c caller, who audience) error {
 // internal is the caller's fault: 422.
 var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "no_access": 403, "grant_revoked": 403, "grant_expired": 403, "grant_scope": 403, "no_usage_key": 503, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
-	"method": 405, "too_large": 413, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
+	"method": 405, "too_large": 413, "rate_limited": 429, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "no_quorum": 503, "unreachable": 503, "stopping": 503, "node_unreachable": 503, "node_behind": 503, "not_transferred": 503,
 	"damaged": 503, "ledger_corrupt": 503, "tree_corrupt": 503, "backup_busy": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
@@ -194,8 +202,11 @@ func (n *Node) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusUnprocessableEntity
 	}
 	switch status {
-	case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+	case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
+	}
+	if fast := (*tooFast)(nil); errors.As(err, &fast) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(fast.seconds)))
 	}
 	n.metrics.refusals.WithLabelValues(code).Inc()
 	body := errorBody(err)

@@ -41,7 +41,9 @@ type Warning struct {
 // now, and warns. It changes nothing, here or elsewhere, and is answered from
 // this node's own view: the state machine alone decides.
 func (n *Node) postCheck(w http.ResponseWriter, r *http.Request, c caller) error {
-	notes, _, err := readNotes(r)
+	who, stranger := n.callerName(c, r)
+	notes, _, done, err := n.readNotes(r, who)
+	defer done()
 	if err != nil {
 		return err
 	}
@@ -52,9 +54,16 @@ func (n *Node) postCheck(w http.ResponseWriter, r *http.Request, c caller) error
 		k := &checking{n: n, caller: c, view: h.view, cars: map[string]*car{}, earlier: map[[32]byte]*record.Record{}}
 		out := CheckAnswer{Records: []CheckedRecord{}, Size: h.size}
 		for _, note := range notes {
-			answer, err := k.check(note)
-			if err != nil {
+			var answer CheckedRecord
+			var failed error
+			if err := n.inTurn(r.Context(), who, func() { answer, failed = k.check(note) }); err != nil {
 				return err
+			}
+			if failed != nil {
+				return failed
+			}
+			if answer.Error != nil {
+				n.rates.refuse(who, stranger, 1)
 			}
 			out.Records = append(out.Records, answer)
 		}

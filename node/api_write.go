@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
@@ -21,16 +19,21 @@ import (
 func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) error {
 	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 	defer cancel()
-	notes, bulk, err := readNotes(r)
-	if err != nil {
-		return err
-	}
 	if r.Header.Get(forwardedHeader) != "" && !n.leads() {
 		return errNoLeader // sent on once already; the leader has just changed
 	}
-	out, err := n.accept(ctx, notes)
+	who, stranger := n.callerName(c, r)
+	notes, bulk, done, err := n.readNotes(r, who)
+	defer done()
 	if err != nil {
 		return err
+	}
+	out, err := n.accept(ctx, who, notes)
+	if err != nil {
+		return err
+	}
+	if bulk {
+		n.rates.refuse(who, stranger, out.refused())
 	}
 	if !bulk && out.Records[0].Error != nil {
 		e := out.Records[0].Error
@@ -40,30 +43,49 @@ func (n *Node) postRecords(w http.ResponseWriter, r *http.Request, c caller) err
 	return nil
 }
 
-// readNotes reads one record note as text, or {"notes":[...]}.
-func readNotes(r *http.Request) (notes [][]byte, bulk bool, err error) {
+// readNotes reads one record note as text, or {"notes":[...]}, if there is
+// room for so many bytes of this caller's; done gives the room back.
+func (n *Node) readNotes(r *http.Request, who string) (notes [][]byte, bulk bool, done func(), err error) {
+	size := int(r.ContentLength)
+	if size < 0 || size > maxBody {
+		size = maxBody
+	}
+	if !n.bodies.take(who, size) {
+		return nil, false, func() {}, errBusy
+	}
+	done = func() { n.bodies.give(who, size) }
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, false, readError(err)
+		return nil, false, done, readError(err)
 	}
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
-		return [][]byte{body}, false, nil
+		return [][]byte{body}, false, done, nil
 	}
 	notes, err = bulkNotes(body)
-	return notes, true, err
+	return notes, true, done, err
+}
+
+// refused counts the records of an answer that were.
+func (a *SubmitAnswer) refused() (count int) {
+	for i := range a.Records {
+		if a.Records[i].Error != nil {
+			count++
+		}
+	}
+	return count
 }
 
 // accept takes records at this node: as the leader, or by sending them on.
-func (n *Node) accept(ctx context.Context, notes [][]byte) (out *SubmitAnswer, err error) {
+func (n *Node) accept(ctx context.Context, who string, notes [][]byte) (out *SubmitAnswer, err error) {
 	switch {
 	case n.stopping.Load():
 		err = errStopping
 	case n.roomErr() != nil:
 		err = n.roomErr()
 	case n.leads():
-		out, err = n.submit(ctx, notes)
+		out, err = n.submit(ctx, who, notes)
 	default:
-		out, err = n.forward(ctx, notes)
+		out, err = n.forward(ctx, who, notes)
 	}
 	if err != nil {
 		return nil, err
@@ -130,25 +152,77 @@ func (n *Node) precheck(note []byte) (*record.Record, error) {
 	return r, nil
 }
 
-// submit is the leader's way: check, batch, agree, and wait for the quorum.
-func (n *Node) submit(ctx context.Context, notes [][]byte) (*SubmitAnswer, error) {
-	out := &SubmitAnswer{Records: make([]RecordAnswer, len(notes))}
-	recs := make([]*record.Record, len(notes))
-	errs := make([]error, len(notes))
-	if len(notes) == 1 {
-		recs[0], errs[0] = n.precheck(notes[0])
-	} else {
-		var g errgroup.Group
-		const chunk = 32
-		for lo := 0; lo < len(notes); lo += chunk {
-			g.Go(func() error {
-				for i := lo; i < min(lo+chunk, len(notes)); i++ {
-					recs[i], errs[i] = n.precheck(notes[i])
-				}
-				return nil
-			})
+// precheckAll checks records in the caller's turns. The error is an outage.
+func (n *Node) precheckAll(ctx context.Context, who string, notes [][]byte) (recs []*record.Record, errs []error, err error) {
+	recs, errs = make([]*record.Record, len(notes)), make([]error, len(notes))
+	const chunk = 32
+	var parts []func()
+	for lo := 0; lo < len(notes); lo += chunk {
+		parts = append(parts, func() {
+			for i := lo; i < min(lo+chunk, len(notes)); i++ {
+				recs[i], errs[i] = n.precheck(notes[i])
+			}
+		})
+	}
+	return recs, errs, n.inTurn(ctx, who, parts...)
+}
+
+// inTurn has a caller's work done, on as many cores as there are, one part of
+// each caller in turn; what is left when ctx ends is left out.
+func (n *Node) inTurn(ctx context.Context, who string, parts ...func()) error {
+	done := make(chan any, len(parts)) // what a part panicked with; nil
+	for i, part := range parts {
+		parts[i] = func() {
+			defer func() { done <- recover() }() // it ends this request, and not the process
+			if ctx.Err() == nil {
+				part()
+			}
 		}
-		g.Wait()
+	}
+	n.work.push(who, parts...)
+	for range parts {
+		select {
+		case panicked := <-done:
+			if panicked != nil {
+				panic(panicked)
+			}
+		case <-n.ctx.Done():
+			return errStopping
+		}
+	}
+	if ctx.Err() != nil {
+		return errBusy // nothing was proposed yet
+	}
+	return nil
+}
+
+// worker does what callers wait for in inTurn.
+func (n *Node) worker(ctx context.Context) {
+	for {
+		if part, ok := n.work.pop(); ok {
+			part()
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.work.wake:
+		}
+	}
+}
+
+// submit is the leader's way: check, batch, agree, and wait for the quorum.
+func (n *Node) submit(ctx context.Context, who string, notes [][]byte) (*SubmitAnswer, error) {
+	// From here on until the answer: a check of signatures is what most of
+	// the time goes into.
+	if !n.places.take(who, len(notes)) {
+		return nil, errBusy
+	}
+	defer n.places.give(who, len(notes))
+	out := &SubmitAnswer{Records: make([]RecordAnswer, len(notes))}
+	recs, errs, err := n.precheckAll(ctx, who, notes)
+	if err != nil {
+		return nil, err
 	}
 	var good []*record.Record
 	var slots []int
@@ -163,7 +237,7 @@ func (n *Node) submit(ctx context.Context, notes [][]byte) (*SubmitAnswer, error
 			n.metrics.refusals.WithLabelValues(fault.Code(errs[i])).Inc()
 		}
 	}
-	answers, err := n.pool.submit(ctx, good)
+	answers, err := n.pool.submit(ctx, who, good)
 	if err != nil {
 		return nil, err
 	}
@@ -209,18 +283,22 @@ func isOutage(err error) bool {
 
 // forward sends a submission on to the leader. The form of a single one is
 // checked first, so that what nobody would take costs the leader nothing.
-func (n *Node) forward(ctx context.Context, notes [][]byte) (*SubmitAnswer, error) {
+func (n *Node) forward(ctx context.Context, who string, notes [][]byte) (*SubmitAnswer, error) {
 	if len(notes) == 1 {
-		if _, err := n.precheck(notes[0]); err != nil {
-			n.metrics.refusals.WithLabelValues(fault.Code(err)).Inc()
-			return &SubmitAnswer{Records: []RecordAnswer{refusedAnswer(err)}}, nil
+		_, errs, err := n.precheckAll(ctx, who, notes)
+		if err != nil {
+			return nil, err
+		}
+		if errs[0] != nil {
+			n.metrics.refusals.WithLabelValues(fault.Code(errs[0])).Inc()
+			return &SubmitAnswer{Records: []RecordAnswer{refusedAnswer(errs[0])}}, nil
 		}
 	}
 	p := n.leaderPeer()
 	if p == nil {
 		return nil, errNoLeader
 	}
-	out, err := p.client.submit(ctx, true, notes)
+	out, err := p.client.submit(ctx, who, notes)
 	switch fault.Code(err) {
 	case "unreachable", "stopping":
 		return nil, errNoLeader

@@ -88,19 +88,21 @@ type ErrorBody struct {
 
 // Submit sends record notes and waits until they are acknowledged.
 func (c *Client) Submit(ctx context.Context, notes ...[]byte) (*SubmitAnswer, error) {
-	return c.submit(ctx, false, notes)
+	return c.submit(ctx, "", notes)
 }
 
-func (c *Client) submit(ctx context.Context, forwarded bool, notes [][]byte) (*SubmitAnswer, error) {
+// submit sends records; a node sends on those of another caller by its name.
+func (c *Client) submit(ctx context.Context, forwardedFor string, notes [][]byte) (*SubmitAnswer, error) {
 	body, contentType := []byte(nil), "application/json"
-	if len(notes) == 1 && !forwarded {
+	if len(notes) == 1 && forwardedFor == "" {
 		body, contentType = notes[0], "text/plain; charset=utf-8"
 	} else {
 		body = bulkBody(notes)
 	}
 	header := http.Header{"Content-Type": {contentType}}
-	if forwarded {
+	if forwardedFor != "" {
 		header.Set(forwardedHeader, "1")
+		header.Set(memberHeader, forwardedFor)
 	}
 	data, err := c.do(ctx, http.MethodPost, "/v1/records", header, body)
 	if err != nil {

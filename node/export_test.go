@@ -62,9 +62,12 @@ func (c *Config) Disk(every time.Duration, measure func(path string) (free, size
 	c.roomEvery, c.measure = every, measure
 }
 
-// Hang shortens the time after which a hanging call of a database ends the
-// node, and has fn called at the start of each.
-func (c *Config) Hang(after time.Duration, fn func(file string)) { c.hangAfter, c.hang = after, fn }
+// Hang has the node look for calls of databases that hang at the given ticks
+// only, and fn called at the start of each call.
+func (c *Config) Hang(ticks <-chan time.Time, fn func(file string)) { c.hangTicks, c.hang = ticks, fn }
+
+// RateClock is what the rates of requests go by.
+func (c *Config) RateClock(now func() time.Time) { c.rateClock = now }
 
 // Released reports whether everything that the node had opened is closed.
 func (n *Node) Released() bool {
@@ -74,6 +77,16 @@ func (n *Node) Released() bool {
 	default:
 		return false
 	}
+}
+
+// MaxHandled bounds the records that a leader has under way.
+func (c *Config) MaxHandled(n int) { c.maxHandled = n }
+
+// Handled is how many records of a caller this leader has under way.
+func (n *Node) Handled(who string) int {
+	n.places.mu.Lock()
+	defer n.places.mu.Unlock()
+	return n.places.by[who]
 }
 
 // Propose has the ledger take records that nobody has checked, as a lying

@@ -19,7 +19,7 @@ func (n *Node) Submit(ctx context.Context, notes ...[]byte) (*SubmitAnswer, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	return n.submit(ctx, notes)
+	return n.submit(ctx, "node "+n.id, notes)
 }
 
 // SigCheck returns the check of record signatures that nodes make, with a

@@ -1,11 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +30,13 @@ type Config struct {
 	Scrub      time.Duration          // that one reading of everything on disk takes; 0 is DefaultScrub, less than 0 none
 	MinFree    int64                  // bytes that must be free where the data is for records to be taken; 0 is DefaultMinFree, less than 0 none
 
+	MaxRequests int // a second of one member; 0 is DefaultMaxRequests, less than 0 no bound
+
+	rateClock  func() time.Time                                 // of rates; nil is time.Now
+	maxHandled int                                              // 0 is the constant of that name; tests lower it
 	sightEvery time.Duration                                    // 0 is the constant of that name; tests shorten it
 	stuckAfter time.Duration                                    // 0 is the constant of that name; tests shorten it
-	hangAfter  time.Duration                                    // 0 is the constant of that name; tests shorten it
+	hangTicks  <-chan time.Time                                 // when to look for calls that hang; nil for each half second
 	roomEvery  time.Duration                                    // 0 is the constant of that name; tests shorten it
 	measure    func(path string) (free, size uint64, err error) // nil is Room; tests fill disks with it
 	hang       func(file string)                                // nil in every real node: keeps a call of a database
@@ -46,7 +52,8 @@ type Node struct {
 	log                      *slog.Logger
 	now                      func() time.Time
 	timeout                  time.Duration
-	stuckAfter, hangAfter    time.Duration
+	stuckAfter               time.Duration
+	hangTicks                <-chan time.Time
 	metrics                  *metrics
 	dial                     DialFunc
 	lie                      *liar
@@ -60,6 +67,10 @@ type Node struct {
 	state  *state
 	heads  *heads
 	pool   *pool
+	work   *turns[func()] // checks of records that callers wait for
+	bodies *shares        // bytes of submissions, by caller
+	places *shares        // records under way at this leader, by caller
+	rates  *rates
 	clock  *clock
 	usage  *usage
 	port   *wire.Port
@@ -138,7 +149,7 @@ func Start(cfg Config) (n *Node, err error) {
 		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
 		damage: newDamages(), scrubPace: cfg.Scrub, sightEvery: cfg.sightEvery, sights: sights{peers: map[string]sight{}},
-		minFree: cfg.MinFree, roomEvery: cfg.roomEvery, measure: cfg.measure, hangAfter: cfg.hangAfter,
+		minFree: cfg.MinFree, roomEvery: cfg.roomEvery, measure: cfg.measure, hangTicks: cfg.hangTicks,
 		hung: make(chan struct{}), released: make(chan struct{}),
 		refused: make(chan struct{}, 1), wakeRounds: make(chan struct{}, 1),
 		peerMap: map[string]*peer{}, pending: map[string][]byte{}, foreign: map[string][]string{}, complaints: map[string]complaint{}, refusedBy: refusals{of: map[refusalKey]*refusal{}}, done: make(chan struct{}),
@@ -158,9 +169,6 @@ func Start(cfg Config) (n *Node, err error) {
 		n.scrubPace = DefaultScrub
 	}
 	n.watchdog = &watchdog{seconds: n.metrics.storeSeconds, hang: cfg.hang, calls: map[*storeCall]struct{}{}}
-	if n.hangAfter == 0 {
-		n.hangAfter = hangAfter
-	}
 	if n.minFree == 0 {
 		n.minFree = DefaultMinFree
 	}
@@ -191,13 +199,19 @@ func Start(cfg Config) (n *Node, err error) {
 		listen = entry.Address
 	}
 	n.port, err = wire.Listen(listen, wire.Config{
-		Identity: n.keys.Load().identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked,
+		Identity: n.keys.Load().identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked, Holder: n.holder,
 		Advertise: n.address, Dialer: cfg.Dial,
 	})
 	if err != nil {
 		return nil, fault.New("listen", listen, "the node's port cannot be opened").Because(err).WithHint("is another node running on it?")
 	}
 	n.pool = newPool(n.proposeRaft, n.now)
+	if cfg.rateClock == nil {
+		cfg.rateClock = time.Now
+	}
+	n.work = newTurns[func()](runtime.GOMAXPROCS(0))
+	n.bodies, n.places = newShares(maxBodies), newShares(cmp.Or(cfg.maxHandled, maxHandled))
+	n.rates = &rates{perSecond: float64(cmp.Or(cfg.MaxRequests, DefaultMaxRequests)), now: cfg.rateClock, buckets: map[string]*bucket{}}
 	n.clock = &clock{ask: n.askClocks, off: n.clockOff, spawn: n.spawn}
 	n.metrics.registry.MustRegister(gauges{n})
 	n.server = &http.Server{
@@ -227,6 +241,9 @@ func Start(cfg Config) (n *Node, err error) {
 		n.superviseRaft,
 	} {
 		n.spawn(fn)
+	}
+	for range cap(n.work.wake) {
+		n.spawn(func() { n.worker(n.ctx) })
 	}
 	go n.watchCalls()
 	n.log.Info("node is up", "address", n.address, "origin", n.origin, "version", Version)

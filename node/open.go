@@ -202,6 +202,20 @@ func (n *Node) refuseRevoked(pin string) (err error) {
 	return err
 }
 
+// holder names whom a TLS key belongs to.
+func (n *Node) holder(pin string) string {
+	if v := n.foundingNode(pin); v != nil {
+		return "node " + v.ID
+	}
+	name := ""
+	n.state.withAuthority(func(a *verify.Authority) {
+		if m := a.MemberByPin(pin); m != nil {
+			name = m.Name
+		}
+	})
+	return name
+}
+
 // openLog proposes the founding records, while this node leads, until they
 // are all on the log: the leader that proposed the genesis may have crashed
 // before the admissions.
@@ -219,7 +233,7 @@ func (n *Node) openLog(ctx context.Context) {
 		if n.leads() {
 			// Whether they were taken shows in the state; who led before may
 			// have done the same, and the second time is "already there".
-			answers, err := n.pool.submit(ctx, missing)
+			answers, err := n.pool.submit(ctx, n.id, missing)
 			for i := range answers {
 				if o := answers[i].outcome; err == nil && o.err != nil && !isOutage(o.err) {
 					n.log.Error("a record of the founding was refused", "type", missing[i].Type, "err", o.err)

@@ -11,9 +11,9 @@ import (
 	"github.com/milepost-log/milepost/record"
 )
 
-// Bounds of the pool of a leader.
+// Bounds of a leader.
 const (
-	maxQueued   = 16384                // records waiting; more are answered 503
+	maxHandled  = 32768                // records that are checked, wait or are proposed; more are answered 503
 	maxWait     = 5 * time.Millisecond // that a batch waits for more records while another is under way
 	maxInFlight = 2                    // batches between proposal and answer
 )
@@ -38,41 +38,30 @@ type answer struct {
 	size    uint64 // tree size that covers it; 0 when refused
 }
 
-// pool gathers records into batches and proposes them: at once when idle,
-// else when a batch is full or has waited long enough and one of the few
-// places in flight is free. One goroutine owns the batch being filled.
+// pool gathers records into batches, one of each caller in turn, and proposes
+// them: at once when idle, else when a batch is full or has waited long enough
+// and one of the few places in flight is free. One goroutine owns the batch
+// being filled. How many may wait is the caller's business.
 type pool struct {
-	in      chan item
+	waiting *turns[item]
 	propose func(*proposal) (*batchResult, error) // blocks until applied
 	now     func() time.Time
 	ended   chan struct{} // closed when run has returned
 }
 
 func newPool(propose func(*proposal) (*batchResult, error), now func() time.Time) *pool {
-	return &pool{in: make(chan item, maxQueued), propose: propose, now: now, ended: make(chan struct{})}
+	return &pool{waiting: newTurns[item](1), propose: propose, now: now, ended: make(chan struct{})}
 }
 
-// submit puts records into the pool and waits for the answers of all. The
-// records' signatures have been checked.
-func (p *pool) submit(ctx context.Context, recs []*record.Record) ([]answer, error) {
+// submit puts records of a caller into the pool and waits for the answers of
+// all. The records' signatures have been checked.
+func (p *pool) submit(ctx context.Context, who string, recs []*record.Record) ([]answer, error) {
 	done := make(chan answer, len(recs))
+	items := make([]item, len(recs))
 	for i, r := range recs {
-		select {
-		case p.in <- item{r, done, i}:
-		default:
-			if i == 0 {
-				return nil, errBusy
-			}
-			// Part of a submission is in: the rest must follow it.
-			select {
-			case p.in <- item{r, done, i}:
-			case <-ctx.Done():
-				return nil, errUnknown
-			case <-p.ended:
-				return nil, errUnknown
-			}
-		}
+		items[i] = item{r, done, i}
 	}
+	p.waiting.push(who, items...)
 	answers := make([]answer, len(recs))
 	for range recs {
 		select {
@@ -128,25 +117,18 @@ func (p *pool) run(ctx context.Context) {
 	due.Stop()
 	overdue := false
 	for {
-		in := p.in
-		if next.full() {
-			in = nil
-		}
 		empty := len(next.items) == 0
-		select {
-		case <-ctx.Done():
-			return
-		case it := <-in:
+		for !next.full() {
+			it, ok := p.waiting.pop()
+			if !ok {
+				break
+			}
 			next.add(it)
-		case <-freed:
-			inFlight--
-		case <-due.C:
-			overdue = true
 		}
 		if empty && len(next.items) > 0 {
 			due.Reset(maxWait)
 		}
-		for len(next.items) > 0 && inFlight < maxInFlight && (next.full() || overdue || inFlight == 0 && len(p.in) == 0) {
+		if len(next.items) > 0 && inFlight < maxInFlight && (next.full() || overdue || inFlight == 0) {
 			items := next.take()
 			overdue = false
 			if due.Stop(); len(next.items) > 0 {
@@ -154,6 +136,16 @@ func (p *pool) run(ctx context.Context) {
 			}
 			inFlight++
 			go func() { p.settle(items); freed <- struct{}{} }()
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.waiting.wake:
+		case <-freed:
+			inFlight--
+		case <-due.C:
+			overdue = true
 		}
 	}
 }

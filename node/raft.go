@@ -172,6 +172,10 @@ func (n *Node) startRaft() error {
 	cfg.Logger = raftLogger(n.log)
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: n.port.Raft(), MaxPool: 4, Timeout: transportTimeout, Logger: cfg.Logger,
+		// No pipelining: where a follower refuses an entry while the next one is
+		// being sent, Raft's pipeline waits for ever, and that follower gets
+		// nothing any more as long as this node leads.
+		MaxRPCsInFlight: 1,
 	})
 	r, err := n.newRaft(cfg, transport)
 	if err != nil {

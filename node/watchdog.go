@@ -57,28 +57,33 @@ func (w *watchdog) begin(file string) (end func()) {
 func (w *watchdog) look() (file string, hangs bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	longest := hangLooks
 	for c := range w.calls {
-		if c.looks++; c.looks > hangLooks {
-			return c.file, true
+		if c.looks++; c.looks > longest {
+			file, longest = c.file, c.looks
 		}
 	}
-	return "", false
+	return file, longest > hangLooks
 }
 
 // watchCalls ends the node when a call hangs. It is none of the goroutines
 // that Stop waits for: it is what lets Stop come back although one of those
 // never will.
 func (n *Node) watchCalls() {
-	tick := time.NewTicker(n.hangAfter / hangLooks)
-	defer tick.Stop()
+	looks := n.hangTicks
+	if looks == nil {
+		tick := time.NewTicker(hangAfter / hangLooks)
+		defer tick.Stop()
+		looks = tick.C
+	}
 	for {
 		select {
 		case <-n.released:
 			return
-		case <-tick.C:
+		case <-looks:
 		}
 		if file, hangs := n.watchdog.look(); hangs {
-			n.fail(fault.New("disk_hangs", "", fmt.Sprintf("a call of %s has not come back for %s", file, n.hangAfter)).
+			n.fail(fault.New("disk_hangs", "", fmt.Sprintf("a call of %s has not come back for %s", file, hangAfter)).
 				WithHint("look at the disk of the data directory; the node can be started again when it answers"))
 			go n.stopRaft() // no heartbeat may keep the others waiting
 			close(n.hung)

@@ -84,6 +84,8 @@ func nodeCommand() *cli.Command {
 					Usage: "read everything on disk once in this `TIME`, slowly, and look for flipped bits; 0 is not at all"},
 				&cli.IntFlag{Name: "min-free", EnvVars: []string{"MILEPOST_MIN_FREE"}, Value: node.DefaultMinFree >> 20,
 					Usage: "take records only while this many `MIB` (mebibytes) are free where the data is, and let another node lead otherwise; 0 is no such mark"},
+				&cli.IntFlag{Name: "max-requests", EnvVars: []string{"MILEPOST_MAX_REQUESTS"}, Value: node.DefaultMaxRequests,
+					Usage: "take `N` requests a second of one member, a tenth of that of an address without a member's key, and a tenth of either once they are refused; 0 is no bound"},
 				&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"MILEPOST_LOG_LEVEL"}, Usage: "the least that is logged: debug, info, warn or error"},
 			},
 			Action: runNode,
@@ -117,9 +119,16 @@ func runNode(c *cli.Context) error {
 	case minFree == 0:
 		minFree = -1
 	}
+	maxRequests := c.Int("max-requests")
+	switch {
+	case maxRequests < 0:
+		return fault.New("usage", "--max-requests", "a number such as 10000 is expected, or 0")
+	case maxRequests == 0:
+		maxRequests = -1
+	}
 	tuneRuntime()
 	n, err := node.Start(node.Config{
-		Cluster: cl, ID: id, Now: clock, Scrub: scrub, MinFree: minFree, Passphrase: passphrase(c), Log: logger.With("node", id),
+		Cluster: cl, ID: id, Now: clock, Scrub: scrub, MinFree: minFree, MaxRequests: maxRequests, Passphrase: passphrase(c), Log: logger.With("node", id),
 	})
 	if err != nil {
 		return err

@@ -180,7 +180,7 @@ func again(c *cli.Context, try func() error) error {
 	for i := 0; ; i++ {
 		err := try()
 		switch fault.Code(err) {
-		case "no_leader", "overloaded", "unknown", "behind", "no_head":
+		case "no_leader", "overloaded", "rate_limited", "unknown", "behind", "no_head":
 			if i < 20 {
 				select {
 				case <-time.After(250 * time.Millisecond):

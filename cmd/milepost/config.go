@@ -31,6 +31,7 @@ var settings = []struct{ env, flag, fallback string }{
 	{"MILEPOST_LOG_LEVEL", "log-level", "info"},
 	{"MILEPOST_SCRUB", "scrub", "24h0m0s"},
 	{"MILEPOST_MIN_FREE", "min-free", "256"},
+	{"MILEPOST_MAX_REQUESTS", "max-requests", "10000"},
 	{"MILEPOST_PASSPHRASE_FILE", "", ""},
 }
 

@@ -15,7 +15,9 @@
 //     refusals included: Raft's transport sets no deadline there;
 //   - a flood of fresh connections costs the node memory for the pending ones
 //     but no more than MaxComputing cores: computing the handshakes waits its
-//     turn, waiting for a slow client's bytes holds no turn.
+//     turn, waiting for a slow client's bytes holds no turn;
+//   - of the HTTPS connections no holder of keys, and no address, takes so many
+//     that none is left for another.
 //
 // It assumes that hooks answer at once and may be called from many
 // goroutines.

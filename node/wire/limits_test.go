@@ -144,7 +144,7 @@ func TestLimits(t *testing.T) {
 	r := newRecords()
 	full := make(chan error, 10)
 	node, id := r.member(t, 1, func(c *Config) {
-		c.MaxConns, c.MaxPerHost, c.MaxPerPeer = 2, 4, 3
+		c.MaxConns, c.MaxPerHost, c.MaxPerPeer = 4, 4, 3
 		c.Refused = func(_ net.Addr, why string, err error) {
 			if why != "full" {
 				err = fmt.Errorf("%s: %w", why, err)
@@ -174,7 +174,7 @@ func TestLimits(t *testing.T) {
 	waitConns(t, node, 0, 2)
 	join(t, layer, to)
 
-	web()
+	web() // no host has more than are left free
 	web()
 	waitConns(t, node, 2, 3)
 	wantEnd(t, web())

@@ -27,6 +27,7 @@ type link struct {
 	kind  kind
 	host  netip.Prefix
 	pin   string     // the peer's key, "" while unknown
+	share string     // whose share of the HTTPS connections it takes
 	layer *RaftLayer // whose connection it is, for Raft
 }
 
@@ -65,6 +66,12 @@ func (p *Port) open(raw net.Conn, k kind) (*link, error) {
 
 // know registers whose connection a link is, and for what.
 func (p *Port) know(l *link, k kind, pin string, layer *RaftLayer) error {
+	share := l.host.String()
+	if pin != "" && k == served {
+		if who := p.cfg.Holder(pin); who != "" {
+			share = who
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, ok := p.links[l]; !ok || layer != nil && layer.ended() {
@@ -72,10 +79,14 @@ func (p *Port) know(l *link, k kind, pin string, layer *RaftLayer) error {
 	}
 	switch k {
 	case served:
-		if p.served >= p.cfg.MaxConns {
-			return fmt.Errorf("%w: %d for HTTPS", errFull, p.served)
+		// Who is alone has half, each of n has 1/(n+1): there is always a
+		// connection for who comes next.
+		if own := p.shares[share]; own >= p.cfg.MaxConns-p.served {
+			return fmt.Errorf("%w: %d for HTTPS of %s, of %d", errFull, own, share, p.served)
 		}
 		p.served++
+		p.shares[share]++
+		l.share = share
 	case raftPeer:
 		n := 0
 		for other := range p.pins[pin] {
@@ -105,6 +116,9 @@ func (p *Port) forget(l *link) {
 	delete(p.links, l)
 	if l.kind == served {
 		p.served--
+		if p.shares[l.share]--; p.shares[l.share] <= 0 {
+			delete(p.shares, l.share)
+		}
 	}
 	if l.kind == served || l.kind == pending {
 		p.leaveHost(l)
@@ -129,7 +143,13 @@ func hostOf(addr net.Addr) netip.Prefix {
 	if err != nil {
 		return netip.Prefix{}
 	}
-	ip := ap.Addr().Unmap().WithZone("")
+	return Host(ap.Addr())
+}
+
+// Host is the range of addresses that counts as one client: the address
+// itself, or for IPv6 its /64.
+func Host(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap().WithZone("")
 	bits := 64 // one subscriber has at least this much of IPv6
 	if ip.Is4() {
 		bits = 32

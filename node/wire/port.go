@@ -28,7 +28,7 @@ const (
 	DefaultHandshakeTimeout = 5 * time.Second
 	DefaultMaxPending       = 2048
 	DefaultMaxConns         = 4096
-	DefaultMaxPerHost       = 2048
+	DefaultMaxPerHost       = 1536 // less than MaxPending: no one host fills that
 	DefaultMaxPerPeer       = 64
 )
 
@@ -44,14 +44,17 @@ type Config struct {
 	// HTTPSPeer refuses keys, such as revoked ones, on HTTPS. Nil: none. It
 	// is not asked about anonymous clients.
 	HTTPSPeer func(pin string) error
+	// Holder names whom a key belongs to, as one of those who share the
+	// connections; "" for nobody who is known, who then counts by address.
+	Holder func(pin string) string
 	// Advertise is the address by which the other nodes know this one; ""
 	// means the address that is listened on.
 	Advertise string
 
 	HandshakeTimeout time.Duration // for a client's part of a handshake, and for a whole Dial
-	MaxComputing     int           // handshakes computed at a time; 0 means one per core
+	MaxComputing     int           // handshakes computed at a time; 0 means one per two cores, so that they leave some
 	MaxPending       int           // connections whose handshake is not done; more wait in the kernel
-	MaxConns         int           // HTTPS connections
+	MaxConns         int           // HTTPS connections, of which no holder has more than are left free
 	MaxPerHost       int           // HTTPS and pending connections of one address (IPv6: one /64)
 	MaxPerPeer       int           // incoming Raft connections of one key
 
@@ -98,6 +101,7 @@ type Port struct {
 	pins   map[string]map[*link]struct{}
 	hosts  map[netip.Prefix]int // pending and HTTPS links
 	served int                  // HTTPS links
+	shares map[string]int       // of these, by holder
 	raft   *RaftLayer           // nil while nobody listens for Raft
 }
 
@@ -107,7 +111,7 @@ func Listen(addr string, cfg Config) (*Port, error) {
 		return nil, fault.New("tls_key", "", "a port needs a TLS key")
 	}
 	setDefault(&cfg.HandshakeTimeout, DefaultHandshakeTimeout)
-	setDefault(&cfg.MaxComputing, runtime.GOMAXPROCS(0))
+	setDefault(&cfg.MaxComputing, max(1, runtime.GOMAXPROCS(0)/2))
 	setDefault(&cfg.MaxPending, DefaultMaxPending)
 	setDefault(&cfg.MaxConns, DefaultMaxConns)
 	setDefault(&cfg.MaxPerHost, DefaultMaxPerHost)
@@ -117,6 +121,9 @@ func Listen(addr string, cfg Config) (*Port, error) {
 	}
 	if cfg.WrapConn == nil {
 		cfg.WrapConn = func(c net.Conn) net.Conn { return c }
+	}
+	if cfg.Holder == nil {
+		cfg.Holder = func(string) string { return "" }
 	}
 	if cfg.Refused == nil {
 		cfg.Refused = func(net.Addr, string, error) {}
@@ -134,6 +141,7 @@ func Listen(addr string, cfg Config) (*Port, error) {
 		links:     map[*link]struct{}{},
 		pins:      map[string]map[*link]struct{}{},
 		hosts:     map[netip.Prefix]int{},
+		shares:    map[string]int{},
 	}
 	p.https = newDoor(listener.Addr())
 	alpn := []string{ALPNHTTP}
