@@ -137,7 +137,7 @@ func (c *cluster) liesByTree(r role, tell func(car string, notes [][]byte) [][]b
 	c.ack("turin", c.readings(2)...)
 	c.agree()
 	subject := record.VehicleSubject(car)
-	file, err := c.as("leeds", dealer).Proof(c.t.Context(), subject)
+	file, err := c.as("turin", dealer).Proof(c.t.Context(), subject) // where its head covers them
 	must(c.t, err)
 
 	dir := c.Cluster.Cluster.DataPath(r.liar)

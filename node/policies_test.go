@@ -85,9 +85,9 @@ func (b *board) newKeys(id string, n jcs.Value, path func(holder, use string) st
 	return n, jcs.Array(pops...)
 }
 
-// decide has two governors sign a record, submits it, and waits until every
-// running node has a head with the quorum of after.
-func (b *board) decide(typ string, body jcs.Value) {
+// ballot is a governance record, signed by two governors, that follows the
+// newest one.
+func (b *board) ballot(typ string, body jcs.Value) []byte {
 	b.t.Helper()
 	names := b.Cluster.Cluster.Governs.Names[:2]
 	sort.Strings(names)
@@ -99,11 +99,24 @@ func (b *board) decide(typ string, body jcs.Value) {
 	}
 	d := b.draft("VF1AAAA0000000001")
 	d.Author, d.Type, d.Subjects = names[0], typ, []string{record.Governance}
-	d.Body = body.With("policy", jcs.Texts(b.policyText())).With("prev", jcs.Text(b.prev))
-	note := b.sign(d, signers...)
+	d.Body = body.With("prev", jcs.Text(b.prev))
+	return b.sign(d, signers...)
+}
+
+// took has a ballot be the newest record of governance.
+func (b *board) took(note []byte) {
+	b.t.Helper()
 	r, err := record.Open(note)
 	must(b.t, err)
 	b.prev = hex.EncodeToString(r.Hash[:])
+}
+
+// decide has two governors sign a record, submits it, and waits until every
+// running node has a head with the quorum of after.
+func (b *board) decide(typ string, body jcs.Value) {
+	b.t.Helper()
+	note := b.ballot(typ, body.With("policy", jcs.Texts(b.policyText())))
+	b.took(note)
 	answer := b.ack("leeds", note)
 	for _, id := range b.IDs() {
 		b.eventually("the new policy at "+id, func() bool {
