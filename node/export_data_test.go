@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -157,3 +158,26 @@ func CosignedRoot(dir string, size uint64) (root [32]byte, ok bool, err error) {
 	root, _, _, ok = h.cosignedAt(size)
 	return root, ok, nil
 }
+// NewerMeta is which of the two meta pages of a bbolt file is the newer one.
+func NewerMeta(path string) int {
+	var ids [2]uint64
+	f, err := os.Open(path)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	for i := range ids {
+		m := make([]byte, 8)
+		if _, err := f.ReadAt(m, int64(i*os.Getpagesize()+16+48)); err != nil {
+			panic(err)
+		}
+		ids[i] = binary.LittleEndian.Uint64(m)
+	}
+	if ids[1] > ids[0] {
+		return 1
+	}
+	return 0
+}
+
+// LastCosigned is the size of the newest head that the node cosigned.
+func (n *Node) LastCosigned() uint64 { return n.heads.lastCosigned() }

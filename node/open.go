@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -15,7 +17,31 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
+// noteMetas warns when a database has one broken meta page: it is then opened
+// as of one transaction earlier, if the broken page was the newer one.
+//
+// It only warns, for what it sees may be two things. Either power failed while
+// the page was being written: then nobody was told of that transaction, and to
+// go back is right. (The 64 bytes with the checksum are in one sector, so that
+// few disks can leave them half written; but to refuse would make a power
+// failure of all nodes at once the end of the cluster.) Or the disk has lost
+// what was synced: then raft.db may have forgotten its newest entries or its
+// vote, like a node restored from a copy, and should be replaced. tree.db
+// takes the entries in again. heads.db forgets the newest cosignature, and no
+// more comes of that than of its loss: the node signs at each size only what
+// its own tree gives there, and that can't go back, for a ledger that is
+// shorter than its tree is refused (ledger_short).
+func (n *Node) noteMetas() {
+	for _, name := range databases {
+		err := store.CheckMetas(filepath.Join(n.dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			n.log.Warn("a database has a broken meta page and may be one transaction behind", "file", name, "err", err)
+		}
+	}
+}
+
 func (n *Node) openStores(maxSize int) (err error) {
+	n.noteMetas()
 	if n.ledger, err = n.openLedger(store.Config{MaxSize: maxSize}); err != nil {
 		return err
 	}

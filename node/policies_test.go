@@ -85,7 +85,8 @@ func (b *board) newKeys(id string, n jcs.Value, path func(holder, use string) st
 	return n, jcs.Array(pops...)
 }
 
-// ballot is a record about the nodes that two governors have signed.
+// ballot is a governance record, signed by two governors, that follows the
+// newest one.
 func (b *board) ballot(typ string, body jcs.Value) []byte {
 	b.t.Helper()
 	names := b.Cluster.Cluster.Governs.Names[:2]
@@ -106,10 +107,16 @@ func (b *board) ballot(typ string, body jcs.Value) []byte {
 func (b *board) cast(typ string, body jcs.Value) []byte {
 	b.t.Helper()
 	note := b.ballot(typ, body)
+	b.took(note)
+	return note
+}
+
+// took has a ballot be the newest record of governance.
+func (b *board) took(note []byte) {
+	b.t.Helper()
 	r, err := record.Open(note)
 	must(b.t, err)
 	b.prev = hex.EncodeToString(r.Hash[:])
-	return note
 }
 
 // pass has a record of the governors acknowledged.

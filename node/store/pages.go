@@ -83,28 +83,16 @@ func badPage(id uint64, format string, args ...any) error {
 
 func (w *pageWalk) run() error {
 	var root, freelist, txid uint64
-	head := make([]byte, 4096)
-	if _, err := w.f.ReadAt(head, 0); err != nil {
-		return fmt.Errorf("%w: it is too short", errPages)
-	}
 	found := false
-	for _, at := range []int64{0, int64(w.pageSize(head))} {
-		m := make([]byte, 80)
-		if _, err := w.f.ReadAt(m, at); err != nil {
-			continue
-		}
-		m = m[pageHeader:]
-		sum := fnv.New64a()
-		sum.Write(m[:56])
-		if binary.LittleEndian.Uint32(m) != boltMagic || binary.LittleEndian.Uint32(m[4:]) != boltVersion || binary.LittleEndian.Uint64(m[56:]) != sum.Sum64() {
-			// bbolt would take the other one, and be a transaction behind.
-			return fmt.Errorf("%w: its meta page at byte %d is not whole", errPages, at)
-		}
+	err := w.metas(func(m []byte) {
 		if id := binary.LittleEndian.Uint64(m[48:]); !found || id > txid {
 			found, txid = true, id
 			w.size = int(binary.LittleEndian.Uint32(m[8:]))
 			root, freelist, w.high = binary.LittleEndian.Uint64(m[16:]), binary.LittleEndian.Uint64(m[32:]), binary.LittleEndian.Uint64(m[40:])
 		}
+	})
+	if err != nil {
+		return err
 	}
 	info, err := w.f.Stat()
 	switch {
@@ -126,6 +114,42 @@ func (w *pageWalk) run() error {
 		}
 	}
 	return w.walk(root, nil, nil)
+}
+
+// metas hands fn what stands in each of the two meta pages; it is an error if
+// one is not whole.
+func (w *pageWalk) metas(fn func(m []byte)) error {
+	head := make([]byte, 4096)
+	if _, err := w.f.ReadAt(head, 0); err != nil {
+		return fmt.Errorf("%w: it is too short", errPages)
+	}
+	for _, at := range []int64{0, int64(w.pageSize(head))} {
+		m := make([]byte, 80)
+		if _, err := w.f.ReadAt(m, at); err != nil {
+			continue
+		}
+		m = m[pageHeader:]
+		sum := fnv.New64a()
+		sum.Write(m[:56])
+		if binary.LittleEndian.Uint32(m) != boltMagic || binary.LittleEndian.Uint32(m[4:]) != boltVersion || binary.LittleEndian.Uint64(m[56:]) != sum.Sum64() {
+			// bbolt would take the other one, and be a transaction behind.
+			return fmt.Errorf("%w: its meta page at byte %d is not whole", errPages, at)
+		}
+		fn(m)
+	}
+	return nil
+}
+
+// CheckMetas reads the two meta pages of a bbolt file, and nothing else. If
+// one is not whole bbolt opens the file by the other one in silence, and at
+// its next commit writes over the broken one.
+func CheckMetas(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("check the meta pages: %w", err)
+	}
+	defer f.Close()
+	return (&pageWalk{f: f}).metas(func([]byte) {})
 }
 
 // pageSize is what a file's first meta page says, if that can be believed.
