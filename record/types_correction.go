@@ -163,8 +163,6 @@ func checkReattributed(r *Record) error {
 	}
 	slices.Sort(subjects)
 	switch {
-	case target.Origin != r.Origin:
-		return badField("body.note", "the reading is of another log, %s", clip(target.Origin))
 	case len(subjects) == 2 && subjects[0] == subjects[1]:
 		return badField("body.to_vehicle", "the reading was entered for this very vehicle")
 	case !slices.Equal(subjects, r.Subjects):

@@ -73,7 +73,7 @@ func init() {
 				proofs(96),
 				may("predecessor", Object{
 					need("origin", logOrigin, "its origin"), need("root", hexHash, "its last root"), need("size", Whole{1, jcs.MaxInt}, "its last size"),
-				}, "reserved for a log that goes on from another"),
+				}, "the log that this one goes on from"),
 				prev,
 				need("rules", rules, "the first rules"),
 			},

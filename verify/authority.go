@@ -20,9 +20,10 @@ import (
 // A *Member, *Node or *Key that it gives out stays as it was: Apply puts
 // others in their place.
 type Authority struct {
-	Origin     string
+	Origin     string      // of the log, or of the predecessor whose leaves are being replayed
 	Governance *Governance // nil before genesis
 	Members    map[string]*Member
+	heir       string            // origin of the log whose predecessors are being replayed; "" otherwise
 	used       map[string]bool   // public keys, and name+key ID pairs, ever registered
 	pins       map[string]string // TLS key -> who registered it, once for ever
 }
@@ -47,6 +48,11 @@ type Governance struct {
 	Removed   []Gone   `json:"removed,omitempty"` // nodes that are no more, in their order
 	Former    []Former `json:"former,omitempty"`  // keys of governors and nodes that count no more
 	Closed    string   `json:"closed,omitempty"`  // origin of the successor of a log that was closed
+
+	Predecessors []Predecessor `json:"predecessors,omitempty"` // logs whose leaves this one begins with, oldest first
+	// Origin is that of the predecessor whose leaves were applied last; ""
+	// from the log's own genesis on.
+	Origin string `json:"origin,omitempty"`
 }
 
 // Former is a key of a governor or a node that counts no more. It is kept
@@ -181,6 +187,9 @@ type Place struct {
 // Check decides whether a record may stand at a place, with sigOK as the
 // check of Ed25519 signatures. It changes nothing.
 func (a *Authority) Check(r *record.Record, at Place, sigOK SigCheck) error {
+	if a.heir != "" && r.Type == "log.genesis/1" {
+		return a.checkGenesis(r, at, sigOK)
+	}
 	if r.Origin != a.Origin {
 		return fault.New("origin", "origin", "the record belongs to another log: "+r.Origin)
 	}
@@ -223,6 +232,9 @@ func (a *Authority) checkOrdinary(r *record.Record, at Place, sigOK SigCheck) er
 	m := a.Members[r.Author]
 	if m == nil {
 		return fault.New("author_unknown", "author", r.Author+" is not admitted at this point of the log")
+	}
+	if note := carriedIn(r); note != nil && !a.ownOrigin(note.Origin) {
+		return fault.New("field", "body.note", "the reading that it carries is of another log, "+note.Origin)
 	}
 	k, err := a.signer(m, r, UseRecord, at, sigOK)
 	if err != nil {

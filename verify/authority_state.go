@@ -52,6 +52,9 @@ func (a *Authority) Decode(subject string, b []byte) error {
 		return badState(subject, err)
 	}
 	a.Governance = g
+	if a.heir != "" {
+		a.arrive(orElse(g.Origin, a.heir))
+	}
 	for i := range g.Governors {
 		a.use(g.Governors[i].Name, &g.Governors[i].Key)
 	}
@@ -100,6 +103,13 @@ func (a *Authority) use(name string, k *Key) {
 	a.used[name+"+"+k.ID] = true
 	if k.Use == UseTLS {
 		a.pins[k.VKey] = name
+	}
+}
+
+// arrive says of which origin the genesis applied last is.
+func (a *Authority) arrive(origin string) {
+	if a.Origin = origin; origin == a.heir {
+		a.heir = ""
 	}
 }
 

@@ -73,19 +73,25 @@ func (a *Authority) checkChange(r *record.Record) error {
 			return fault.New("field", "body", "it changes nothing")
 		}
 	case "rules.published/1":
-		if got, want := b.Get("version").Int, g.Rules.Version+1; got != want {
-			return fault.New("rules_version", "body.version", fmt.Sprintf("the next version of the rules is %d, not %d", want, got))
-		}
-		types := b.Get("types").Strings()
-		for _, t := range g.Rules.Types {
-			if !contains(types, t) {
-				return fault.New("rules_types", "body.types", t+" is missing; a type that the log knows it knows for ever").
-					WithHint("to have nobody write it any more, leave out its rights")
-			}
-		}
+		return g.checkRules(b, "body")
 	case "feature.raised/1":
 		if got, want := b.Get("level").Int, g.Level+1; got != want {
 			return fault.New("feature_level", "body.level", fmt.Sprintf("the next feature level is %d, not %d", want, got))
+		}
+	}
+	return nil
+}
+
+// checkRules: rules that are to follow those in force.
+func (g *Governance) checkRules(rules jcs.Value, at string) error {
+	if got, want := rules.Get("version").Int, g.Rules.Version+1; got != want {
+		return fault.New("rules_version", at+".version", fmt.Sprintf("the next version of the rules is %d, not %d", want, got))
+	}
+	types := rules.Get("types").Strings()
+	for _, t := range g.Rules.Types {
+		if !contains(types, t) {
+			return fault.New("rules_types", at+".types", t+" is missing; a type that the log knows it knows for ever").
+				WithHint("to have nobody write it any more, leave out its rights")
 		}
 	}
 	return nil
@@ -133,18 +139,33 @@ func (a *Authority) applyChange(r *record.Record, at Place, keys []registered) {
 	g.Last = Hex(r.Hash)
 }
 
+// openLog begins a log, or goes on from another one.
 func (a *Authority) openLog(r *record.Record, at Place, keys []registered) {
-	founding := r.Body.Get("founding")
-	governors, _ := governorsOf(founding, at)
-	for i := range governors {
-		a.use(governors[i].Name, &governors[i].Key)
+	if a.Governance == nil {
+		a.Governance = opened(r, at)
+	} else {
+		a.succeed(r, at)
 	}
-	a.Governance = &Governance{
-		Governors: governors, Threshold: int(founding.Get("threshold").Int),
-		Level: r.Body.Get("feature_level").Int, Rules: rulesOf(r.Body.Get("rules")), Nodes: map[string]*Node{},
+	if a.heir != "" {
+		if a.arrive(r.Origin); a.heir != "" {
+			a.Governance.Origin = r.Origin
+		}
+	}
+	for i := range a.Governance.Governors {
+		a.use(a.Governance.Governors[i].Name, &a.Governance.Governors[i].Key)
 	}
 	for i, n := range r.Body.Get("nodes").List {
 		a.addNode(n, keys[len(nodeUses)*i:])
+	}
+}
+
+// opened is how a genesis begins.
+func opened(r *record.Record, at Place) *Governance {
+	founding := r.Body.Get("founding")
+	governors, _ := governorsOf(founding, at)
+	return &Governance{
+		Governors: governors, Threshold: int(founding.Get("threshold").Int),
+		Level: r.Body.Get("feature_level").Int, Rules: rulesOf(r.Body.Get("rules")), Nodes: map[string]*Node{},
 	}
 }
 

@@ -11,16 +11,17 @@ import (
 // it, and puts another in its place. Whatever comes of it, Verify does not
 // panic, and what it still accepts says the same of the car.
 func FuzzVerify(f *testing.F) {
-	w := newWorld(f)
+	w := recovered(newWorld(f), survivors)
 	whole := w.file(vinA)
-	w.reading(dealer, vinA, 32000, w.spare(dealer))
+	last := uint64(len(w.leaves) - 1)
+	w.reading(dealer, vinA, 34000, w.spare(dealer))
 	w.seal()
-	whole.Bridges = [][]byte{w.receipt(17, len(w.leaves), w.signers()...)}
+	whole.Bridges = [][]byte{w.receipt(last, len(w.leaves), w.signers()...)}
 	file, opt := whole.Bytes(), w.options()
 	want := accepted(f, file, opt)
 	f.Add(uint32(0), uint16(1), []byte("["))
 	f.Add(uint32(len(file)-1), uint16(1), []byte{})
-	for _, s := range []string{`"index":16,`, `"value":31450`, `"format"`, `tlog-proof@v1`, `seal@v1`, `mptproof`, `"subject"`} {
+	for _, s := range []string{`"index":16,`, `"value":31450`, `"format"`, `tlog-proof@v1`, `seal@v1`, `mptproof`, `"subject"`, `predecessor`, `\"size\":18`, `\"prev\"`} {
 		if i := bytes.Index(file, []byte(s)); i >= 0 {
 			f.Add(uint32(i), uint16(len(s)), []byte("x"))
 			f.Add(uint32(i), uint16(3), []byte{})

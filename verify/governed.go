@@ -13,19 +13,23 @@ import (
 // checkGenesis: the founding hashes to the origin, all founders signed.
 func (a *Authority) checkGenesis(r *record.Record, at Place, sigOK SigCheck) error {
 	founding := r.Body.Get("founding")
-	switch {
-	case r.Body.Has("predecessor"):
-		return fault.New("predecessor", "body.predecessor", "this program does not read successor logs yet")
-	case at.Index != 0:
-		return fault.New("genesis_place", "", "a genesis stands at log index 0")
-	case r.Body.Has("prev"):
-		return fault.New("prev", "body.prev", "the first record of a history has no predecessor")
-	case !record.FitsOrigin(a.Origin, founding):
-		return fault.New("genesis_origin", "body.founding", "the founding does not hash to the origin "+a.Origin)
+	if !record.FitsOrigin(r.Origin, founding) {
+		return fault.New("genesis_origin", "body.founding", "the founding does not hash to the origin "+r.Origin)
 	}
 	governors, err := governorsOf(founding, at)
 	if err != nil {
 		return err
+	}
+	if a.Governance != nil {
+		return a.checkSuccession(r, at, governors, sigOK)
+	}
+	switch {
+	case r.Body.Has("predecessor"):
+		return fault.New("predecessor", "body.predecessor", "it goes on from another log, whose leaves are not before it")
+	case at.Index != 0:
+		return fault.New("genesis_place", "", "a genesis stands at log index 0, or where its predecessor ends")
+	case r.Body.Has("prev"):
+		return fault.New("prev", "body.prev", "the first record of a history has no predecessor")
 	}
 	if len(r.Sigs) != len(governors) {
 		return fault.New("threshold", "", fmt.Sprintf("a genesis is signed by all %d founders, here by %d", len(governors), len(r.Sigs)))

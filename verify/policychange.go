@@ -87,7 +87,7 @@ func (a *Authority) nodeKeys(r *record.Record, keys []registered) (counting, for
 	for _, nodeID := range slices.Sorted(maps.Keys(a.Governance.Nodes)) {
 		n := a.Governance.Nodes[nodeID]
 		for _, use := range nodeUses {
-			if n.ID == id && (r.Type == "node.removed/1" || replaced[use]) {
+			if r.Type == "log.genesis/1" || n.ID == id && (r.Type == "node.removed/1" || replaced[use]) {
 				former = append(former, n.key(use))
 			} else {
 				counting = append(counting, n.key(use))

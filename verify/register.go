@@ -36,8 +36,8 @@ func (a *Authority) keysIn(r *record.Record, at Place) (keys []registered, err e
 		return k
 	}
 	node := func(n jcs.Value) {
-		add(a.Origin, n.Get("log_key").Str, UseLog)
-		own := record.NodeName(a.Origin, n.Get("id").Str)
+		add(r.Origin, n.Get("log_key").Str, UseLog)
+		own := record.NodeName(r.Origin, n.Get("id").Str)
 		add(own, n.Get("cosigner_key").Str, UseCosigner)
 		add(own, n.Get("tls_key").Str, UseTLS)
 	}
@@ -115,7 +115,7 @@ func (a *Authority) checkPossession(r *record.Record, keys []registered) error {
 		}
 		seen[pub], seen[pair] = true, true
 		proof, _ := base64.StdEncoding.DecodeString(proofs[i])
-		if !possessed(reg, a.Origin, proof) {
+		if !possessed(reg, r.Origin, proof) {
 			return fault.New("pop", fmt.Sprintf("body.pop[%d]", i), fmt.Sprintf("the proof of possession of key %s (%s of %s) does not fit", reg.key.ID, reg.key.Use, reg.name))
 		}
 	}

@@ -281,7 +281,7 @@ func (c *check) diagnose(h FileHistory, refusal *fault.Error) error {
 // authority is step 4: replay of who may write, in log order, giving every
 // shown record the word of the authority at its own place.
 func (c *check) authority() error {
-	c.auth = NewAuthority(c.opt.Policy.Origin())
+	c.auth = c.begin()
 	c.casework = cases.NewMemory()
 	last := MaxIndex
 	if own := c.file.History(c.file.Subject).Entries; len(own) > 0 {
@@ -318,6 +318,8 @@ func (c *check) authority() error {
 	switch {
 	case g == nil:
 		return fault.New("authority", record.Governance, "the file holds no genesis record")
+	case !c.auth.Arrived():
+		return fault.New("authority", record.Governance, "the file ends before the genesis of "+c.opt.Policy.Origin())
 	case g.Level > FeatureLevel:
 		return fault.New("newer_needed", record.Governance, fmt.Sprintf("the log is at feature level %d, this program at %d", g.Level, FeatureLevel)).
 			WithHint("get a newer milepost")
@@ -325,6 +327,19 @@ func (c *check) authority() error {
 		c.rep.Warnings = append(c.rep.Warnings, "this log is closed; later records are in "+g.Closed)
 	}
 	return nil
+}
+
+// begin is the authority before the file's first record: of the policy's own
+// log, or of one whose leaves that begins with, if the file shows a genesis
+// that says so.
+func (c *check) begin() *Authority {
+	origin := c.opt.Policy.Origin()
+	for _, s := range c.all {
+		if s.subject == record.Governance && s.rec.Origin == origin && PredecessorOf(s.rec) != nil {
+			return NewSuccessor(origin)
+		}
+	}
+	return NewAuthority(origin)
 }
 
 // indices lists the log indices of all shown records, ascending.
@@ -373,8 +388,12 @@ func (r *Report) Scope() string {
 	if r.AsOf > 0 {
 		asOf = time.Unix(r.AsOf, 0).UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s registered up to tree size %d, cosigned by %d of %d nodes (tolerates %d %s), complete as of %s; %d withheld",
+	scope := fmt.Sprintf("%s registered up to tree size %d, cosigned by %d of %d nodes (tolerates %d %s), complete as of %s; %d withheld",
 		count, r.Size, r.Head.Signed, r.Head.Of, r.Tolerates, plural(r.Tolerates, "liar"), asOf, r.Withheld)
+	if r.Governance != nil {
+		scope = strings.Join(append([]string{scope}, r.Governance.Continues()...), "; ")
+	}
+	return scope
 }
 
 func plural(n int, word string) string {
