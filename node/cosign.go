@@ -47,6 +47,9 @@ func (n *Node) cosign(ctx context.Context, req *cosignRequest) ([]certs.Sig, err
 	if c.Origin != n.origin {
 		return nil, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
 	}
+	if n.predecessor != nil && c.Size <= n.predecessor.Size {
+		return nil, fault.New("log_unknown", "", fmt.Sprintf("heads up to size %d are of %s", n.predecessor.Size, n.predecessor.Origin))
+	}
 	logSig, ok := n.logSignature(note)
 	if !ok {
 		return nil, fault.New("log_key_missing", "", "no log key of the policy signed this checkpoint")

@@ -76,7 +76,7 @@ type proposal struct {
 
 func openState(tree *log.Log, origin string) (*state, error) {
 	s := &state{tree: tree, origin: origin, sigs: newSigCache()}
-	s.auth = verify.NewAuthority(origin)
+	s.auth = verify.NewSuccessor(origin)
 	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(uint64, int, error) {}
 	s.settled = func(uint64) {}
 	s.fatal = func(err error) { panic(err) }
@@ -279,6 +279,7 @@ func (s *state) applyEntry(tx *log.Tx, e *raft.Log, p *proposal, changed *[]stri
 		added = added || o.err == nil && !o.present
 	}
 	if added {
+		tx.SetOrigin(s.auth.Origin)
 		sealed, err := tx.Seal(p.batch.time)
 		if err != nil {
 			return nil, err
@@ -303,6 +304,17 @@ func (s *state) applyRecord(tx *log.Tx, ledgerIndex uint64, pos int, r *record.R
 	at := verify.Place{Index: tx.Size(), Time: t}
 	if o.err = s.check(r, at); o.err != nil {
 		return nil
+	}
+	if p := verify.PredecessorOf(r); p != nil {
+		size, root := tx.Head()
+		if size != at.Index { // in the middle of a batch
+			o.err = fault.New("predecessor", "body.predecessor.size", fmt.Sprintf("the leaves before it end at size %d", size))
+		} else {
+			o.err = p.CheckRoot(root)
+		}
+		if o.err != nil {
+			return nil
+		}
 	}
 	vehicle := r.Subject("vehicle")
 	if r.Type == "vehicle.created/1" && tx.State(createdState+vehicle) != nil {
