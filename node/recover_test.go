@@ -74,7 +74,6 @@ func (c *cluster) goOn(s *node.Survivor, seed string) {
 	}
 	f, err := node.Founded(p)
 	must(c.t, err)
-	must(c.t, s.Check(f.Genesis, time.Now()))
 	must(c.t, f.Write(c.Cluster.Cluster))
 	c.origin = f.Origin
 }

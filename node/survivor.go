@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -188,8 +187,7 @@ func (s *Survivor) Genesis(c *Cluster, founding jcs.Value, seed string, requests
 	if err != nil {
 		return nil, err
 	}
-	p := &record.Proposal{Records: []*record.Proposed{first}}
-	return p, s.check(first.AsIfSigned(), now, func(_, _, _ []byte) bool { return true })
+	return &record.Proposal{Records: []*record.Proposed{first}}, s.Check(first, now)
 }
 
 // extend completes the body of a genesis that goes on from here.
@@ -201,12 +199,10 @@ func (s *Survivor) extend(body jcs.Value) jcs.Value {
 		With("rules", s.rules.With("version", jcs.Number(s.auth.Governance.Rules.Version+1)))
 }
 
-// Check decides whether a genesis, signed by all, goes on from here.
-func (s *Survivor) Check(r *record.Record, now time.Time) error {
-	return s.check(r, now, certs.VerifyEd25519)
-}
-
-func (s *Survivor) check(r *record.Record, now time.Time, sigOK verify.SigCheck) error {
+// Check decides whether a genesis goes on from here, as it would be when all
+// have signed. That what is signed fits the proposal has seen to.
+func (s *Survivor) Check(draft *record.Proposed, now time.Time) error {
+	r := draft.AsIfSigned()
 	p := verify.PredecessorOf(r)
 	if p == nil {
 		return fault.New("predecessor", "", "this genesis goes on from no other log")
@@ -215,5 +211,8 @@ func (s *Survivor) check(r *record.Record, now time.Time, sigOK verify.SigCheck)
 	if err != nil {
 		return err
 	}
-	return errors.Join(auth.Check(r, verify.Place{Index: s.Size, Time: now.UnixMilli()}, sigOK), p.CheckRoot(s.Root))
+	if err := auth.Check(r, verify.Place{Index: s.Size, Time: now.UnixMilli()}, func(_, _, _ []byte) bool { return true }); err != nil {
+		return err
+	}
+	return p.CheckRoot(s.Root)
 }
