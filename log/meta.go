@@ -63,8 +63,8 @@ func encodeSpans(spans []span) (out []byte) {
 	return out
 }
 
-func (b *buckets) loadSpans() (spans []span, err error) {
-	in := decoder{rest: bytes.Clone(b.meta.Get(metaOrigins))}
+func parseSpans(value []byte) (spans []span, err error) {
+	in := decoder{rest: value}
 	for len(in.rest) > 0 && !in.bad {
 		s := span{first: in.uvarint()}
 		if n := in.uvarint(); n <= uint64(len(in.rest)) {
@@ -103,7 +103,7 @@ func (b *buckets) loadMeta(cfg *Config) (m meta, err error) {
 		m.index, m.term = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
 	}
 	m.configuration = bytes.Clone(b.meta.Get(metaConfiguration))
-	m.origins, err = b.loadSpans()
+	m.origins, err = parseSpans(b.meta.Get(metaOrigins))
 	return m, err
 }
 
