@@ -50,7 +50,7 @@ func (v *View) Batch(index uint64) (out *Batch, err error) {
 
 // SealHash computes the leaf hash of a batch's seal from what the batch says.
 func (v *View) SealHash(b *Batch) [32]byte {
-	return verify.LeafHash(b.batch.seal(v.log.origin).Bytes())
+	return verify.LeafHash(b.batch.seal(originAt(v.origins, b.batch.first, v.log.origin)).Bytes())
 }
 
 // CheckTiles holds the stored hashes over whole chunks that end in the leaves

@@ -156,7 +156,7 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
-	s.seal = *last.seal(l.origin)
+	s.seal = *last.seal(originAt(s.origins, last.first, l.origin))
 	switch h, err := b.leafHash(s.size - 1); {
 	case err != nil:
 		return err

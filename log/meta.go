@@ -13,6 +13,8 @@ import (
 //	head           uint64 size || 32-byte root, right after the newest seal
 //	applied        uint64 index || uint64 term of the newest ledger entry taken in
 //	configuration  opaque bytes of the rooms above
+//	origins        of a log that begins with the leaves of others: whose leaves
+//	               begin where; each uvarint first leaf || uvarint length || origin
 //
 // They are written in the transaction of the leaves that they speak of.
 var (
@@ -21,6 +23,7 @@ var (
 	metaHead          = []byte("head")
 	metaApplied       = []byte("applied")
 	metaConfiguration = []byte("configuration")
+	metaOrigins       = []byte("origins")
 )
 
 const formatVersion = "1"
@@ -31,6 +34,50 @@ type meta struct {
 	root          [32]byte // all zeroes while size is 0
 	index, term   uint64
 	configuration []byte
+	origins       []span // ascending; nil for a log of one origin
+}
+
+// span says of which origin the seals from a leaf on are.
+type span struct {
+	first  uint64
+	origin string
+}
+
+// originAt returns the origin of the seal that ends the batch of a leaf; own
+// is the log's.
+func originAt(spans []span, index uint64, own string) string {
+	for i := len(spans) - 1; i >= 0; i-- {
+		if spans[i].first <= index {
+			return spans[i].origin
+		}
+	}
+	return own
+}
+
+func encodeSpans(spans []span) (out []byte) {
+	for _, s := range spans {
+		out = binary.AppendUvarint(out, s.first)
+		out = binary.AppendUvarint(out, uint64(len(s.origin)))
+		out = append(out, s.origin...)
+	}
+	return out
+}
+
+func parseSpans(value []byte) (spans []span, err error) {
+	in := decoder{rest: value}
+	for len(in.rest) > 0 && !in.bad {
+		s := span{first: in.uvarint()}
+		if n := in.uvarint(); n <= uint64(len(in.rest)) {
+			s.origin, in.rest = string(in.rest[:n]), in.rest[n:]
+		} else {
+			in.bad = true
+		}
+		spans = append(spans, s)
+	}
+	if in.bad {
+		return nil, corrupt("whose leaves it begins with can't be read")
+	}
+	return spans, nil
 }
 
 func (b *buckets) loadMeta(cfg *Config) (m meta, err error) {
@@ -56,7 +103,8 @@ func (b *buckets) loadMeta(cfg *Config) (m meta, err error) {
 		m.index, m.term = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
 	}
 	m.configuration = bytes.Clone(b.meta.Get(metaConfiguration))
-	return m, nil
+	m.origins, err = parseSpans(b.meta.Get(metaOrigins))
+	return m, err
 }
 
 // putMeta writes what differs from old.
@@ -74,7 +122,12 @@ func (b *buckets) putMeta(m, old *meta) error {
 		}
 	}
 	if !slices.Equal(m.configuration, old.configuration) {
-		return b.meta.Put(metaConfiguration, m.configuration)
+		if err := b.meta.Put(metaConfiguration, m.configuration); err != nil {
+			return err
+		}
+	}
+	if len(m.origins) != len(old.origins) {
+		return b.meta.Put(metaOrigins, encodeSpans(m.origins))
 	}
 	return nil
 }

@@ -238,3 +238,19 @@ func FuzzCell(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseSpans(f *testing.F) {
+	f.Add(encodeSpans([]span{{0, "first.example/00"}, {18, "second.example/11"}}))
+	f.Add([]byte{0, 200, 1})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		spans, err := parseSpans(value)
+		if err != nil {
+			return
+		}
+		again, err := parseSpans(encodeSpans(spans))
+		if err != nil || !slices.Equal(spans, again) {
+			t.Fatalf("%v came back as %v, %v", spans, again, err)
+		}
+		originAt(spans, 17, "own")
+	})
+}

@@ -14,9 +14,10 @@ import (
 
 // reader puts leaves together from the file and the ledger.
 type reader struct {
-	b      *buckets
-	origin string
-	ledger Ledger
+	b       *buckets
+	origin  string
+	origins []span
+	ledger  Ledger
 
 	// The ledger entry read last: a bundle reads many leaves of one entry.
 	entry uint64
@@ -30,7 +31,7 @@ func (r *reader) leaf(index uint64) ([]byte, error) {
 		return nil, err
 	}
 	if index == in.first+in.count {
-		return in.seal(r.origin).Bytes(), nil
+		return in.seal(originAt(r.origins, in.first, r.origin)).Bytes(), nil
 	}
 	hash, err := r.b.leafHash(index)
 	if err != nil {

@@ -46,7 +46,7 @@ func (tx *Tx) seal(t int64) (*Sealed, error) {
 		}
 	}
 	tx.batch.time, tx.batch.root = t, s.trie.root()
-	s.seal = *tx.batch.seal(tx.log.origin)
+	s.seal = *tx.batch.seal(originAt(s.origins, tx.batch.first, tx.log.origin))
 	if err := s.edge.append(verify.LeafHash(s.seal.Bytes()), tx.b.putChunk); err != nil {
 		return nil, err
 	}

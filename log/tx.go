@@ -223,7 +223,7 @@ func (tx *Tx) Leaf(index uint64) ([]byte, error) {
 }
 
 func (tx *Tx) reader() *reader {
-	return &reader{b: &tx.b, origin: tx.log.origin, ledger: tx.log.ledger}
+	return &reader{b: &tx.b, origin: tx.log.origin, origins: tx.state.origins, ledger: tx.log.ledger}
 }
 
 // State returns the value of a state of the rooms above, or nil. The value is
@@ -250,6 +250,20 @@ func (tx *Tx) PutState(key string, value []byte) {
 
 // SetApplied says which ledger entry was taken in last.
 func (tx *Tx) SetApplied(index, term uint64) { tx.state.index, tx.state.term = index, term }
+
+// SetOrigin says of which origin the seals from here on are: a log that goes
+// on from another one begins with leaves that are not of its own. It is called
+// between batches.
+func (tx *Tx) SetOrigin(origin string) {
+	s := &tx.state
+	if originAt(s.origins, s.size, tx.log.origin) != origin {
+		s.origins = append(s.origins[:len(s.origins):len(s.origins)], span{s.size, origin})
+	}
+}
+
+// Head returns the size and the root right after the newest seal, those of
+// this transaction included.
+func (tx *Tx) Head() (size uint64, root [32]byte) { return tx.state.size, tx.state.root }
 
 // SetConfiguration keeps opaque bytes of the rooms above.
 func (tx *Tx) SetConfiguration(c []byte) { tx.state.configuration = bytes.Clone(c) }

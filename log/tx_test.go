@@ -249,3 +249,46 @@ func TestLedgerIsChecked(t *testing.T) {
 	}
 	v.Release()
 }
+
+// A log that begins with the leaves of others has seals of several origins,
+// and gives each as it was, also after a restart between any two.
+func TestSealsOfSeveralOrigins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir())
+	for i, origin := range []string{"first.example/" + testOrigin[12:], "first.example/" + testOrigin[12:], "second.example/" + testOrigin[12:], testOrigin, testOrigin} {
+		w.origin = origin
+		tx := w.begin()
+		size, root := tx.Head()
+		if size != uint64(len(w.leaves)) || size > 0 && root != w.root(int(size)) {
+			t.Errorf("head of size %d, %x", size, root)
+		}
+		tx.SetOrigin(origin)
+		w.batch(tx, int64(100*i), []string{"vehicle/A"})
+		w.commit(tx)
+		w.reopen()
+		v := w.log.View()
+		if v.Seal != w.seal {
+			t.Errorf("the newest seal is %+v, want %+v", v.Seal, w.seal)
+		}
+		for j, leaf := range w.leaves {
+			if got, err := v.Leaf(uint64(j)); err != nil || string(got) != string(leaf) {
+				t.Errorf("leaf %d: %q, %v, want %q", j, got, err, leaf)
+			}
+		}
+		if err := v.CheckTiles(0, v.Size); err != nil {
+			t.Error(err)
+		}
+		b, err := v.Batch(v.Size - 1)
+		if err != nil || v.SealHash(b) != verify.LeafHash(w.seal.Bytes()) {
+			t.Errorf("the seal that the batch gives: %v", err)
+		}
+		v.Release()
+	}
+	// Forgotten again with the rest of a transaction that came to nothing.
+	tx := w.begin()
+	tx.SetOrigin("third.example/" + testOrigin[12:])
+	tx.Rollback()
+	tx = w.begin()
+	w.batch(tx, 900, []string{"vehicle/A"})
+	w.commit(tx)
+}

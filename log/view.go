@@ -24,11 +24,12 @@ type View struct {
 	Root [32]byte    // RFC 6962 tree hash at Size
 	Seal verify.Seal // the newest leaf
 
-	log  *Log
-	bolt *bbolt.Tx
-	b    buckets
-	trie *node
-	refs atomic.Int64
+	log     *Log
+	bolt    *bbolt.Tx
+	b       buckets
+	trie    *node
+	origins []span
+	refs    atomic.Int64
 }
 
 // newView begins a read transaction on the newest commit, whose state is s.
@@ -52,7 +53,9 @@ func (l *Log) newView(s *state) (*View, error) {
 	return v, nil
 }
 
-func (v *View) fill(s *state) { v.Size, v.Root, v.Seal, v.trie = s.size, s.root, s.seal, s.trie }
+func (v *View) fill(s *state) {
+	v.Size, v.Root, v.Seal, v.trie, v.origins = s.size, s.root, s.seal, s.trie, s.origins
+}
 
 // View returns the newest view, held for the caller, who must release it. It
 // is nil while the log has no seal, and after Close.
@@ -122,7 +125,7 @@ func (v *View) leaf(index uint64) error {
 }
 
 func (v *View) reader() *reader {
-	return &reader{b: &v.b, origin: v.log.origin, ledger: v.log.ledger}
+	return &reader{b: &v.b, origin: v.log.origin, origins: v.origins, ledger: v.log.ledger}
 }
 
 // History returns the entries of a history, oldest first; nil if there is no

@@ -33,7 +33,8 @@ type world struct {
 	log    *Log
 	ledger *logtest.Ledger
 	model
-	serial int // of the last note made
+	serial int    // of the last note made
+	origin string // of the next seal
 }
 
 type model struct {
@@ -123,7 +124,7 @@ func naiveRoot(leaves []leaf, bit int) [32]byte {
 
 // newWorld makes a world in dir. Tests do not sync: they stop no power.
 func newWorld(t tester, dir string) *world {
-	w := &world{t: t, path: filepath.Join(dir, "tree.db"), ledger: &logtest.Ledger{}}
+	w := &world{t: t, path: filepath.Join(dir, "tree.db"), ledger: &logtest.Ledger{}, origin: testOrigin}
 	w.histories = map[string][]verify.Entry{}
 	w.cfg = Config{Origin: testOrigin, Ledger: w.ledger, noSync: true}
 	w.open()
@@ -221,7 +222,7 @@ func (w *world) sealBatch(tx *Tx, t int64) *Sealed {
 			h[i].Time = t
 		}
 	}
-	w.seal = verify.Seal{Origin: testOrigin, Index: uint64(index), Time: t, IndexRoot: w.indexRoot()}
+	w.seal = verify.Seal{Origin: w.origin, Index: uint64(index), Time: t, IndexRoot: w.indexRoot()}
 	if first > 0 {
 		w.seal.Prev = uint64(first - 1)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -128,9 +129,13 @@ func (a *audit) close() {
 
 // findOrigin reads the origin off the ledger and holds it against the rest.
 func (a *audit) findOrigin() error {
-	origin, err := originOf(a.ledger)
+	origins, err := originsOf(a.ledger)
 	if err != nil {
 		return err
+	}
+	origin := origins[len(origins)-1]
+	if a.kept != nil && slices.Contains(origins, a.kept.Origin()) {
+		origin = a.kept.Origin()
 	}
 	a.rep.Origin = origin
 	switch {
@@ -410,7 +415,7 @@ func (a *audit) head(made *log.View, what string, note []byte) {
 	a.root(made, what, c.Size, c.Root)
 	policy := a.opt.Policy
 	if policy == nil {
-		all, err := policiesIn(made)
+		all, err := policiesIn(made, a.rep.Origin)
 		if policy = policyAtSize(all, c.Size); err != nil || policy == nil {
 			a.wrong("the policy in the log: %v", err)
 			return

@@ -54,6 +54,9 @@ func (n *Node) cosign(ctx context.Context, from string, req *cosignRequest) (sig
 	if c.Origin != n.origin {
 		return nil, fault.New("log_unknown", "", "this node cosigns only "+n.origin)
 	}
+	if n.predecessor != nil && c.Size <= n.predecessor.Size {
+		return nil, fault.New("log_unknown", "", fmt.Sprintf("heads up to size %d are of %s", n.predecessor.Size, n.predecessor.Origin))
+	}
 	logSig, ok := n.logSignature(note)
 	if !ok && n.ahead(c.Size) { // the log may have exchanged its key there
 		return nil, fault.New("behind", "", "a head beyond this node's tree is signed by no log key that it knows").WithHint("try again in a moment")

@@ -158,6 +158,7 @@ func CosignedRoot(dir string, size uint64) (root [32]byte, ok bool, err error) {
 	root, _, _, ok = h.cosignedAt(size)
 	return root, ok, nil
 }
+
 // NewerMeta is which of the two meta pages of a bbolt file is the newer one.
 func NewerMeta(path string) int {
 	var ids [2]uint64

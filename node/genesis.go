@@ -135,6 +135,8 @@ type genesis struct {
 	names    []string // of the governors, sorted
 	keys     []string // theirs
 	requests map[string]*Request
+	after    *Survivor // what the log goes on from; nil for nothing
+	seed     string    // node that begins with it
 }
 
 // request finds the request of a founder and holds it against the cluster
@@ -193,6 +195,9 @@ func (g *genesis) genesis(founding jcs.Value) (*record.Proposed, error) {
 		jcs.Field{Name: "feature_level", Value: jcs.Number(1)}, jcs.Field{Name: "founding", Value: founding},
 		jcs.Field{Name: "nodes", Value: jcs.Array(list...)}, jcs.Field{Name: "policy", Value: jcs.Texts(policy)},
 		jcs.Field{Name: "pop", Value: jcs.Array(pops...)}, jcs.Field{Name: "rules", Value: g.rules()})
+	if g.after != nil {
+		body = g.after.extend(body).With("seed", jcs.Text(g.seed))
+	}
 	return g.propose("log.genesis/1", record.Governance, body, len(g.names))
 }
 

@@ -15,10 +15,14 @@ import (
 	"github.com/milepost-log/milepost/verify"
 )
 
-// policiesIn reads all policies that were ever in force from the governance
-// history of a view, oldest first.
-func policiesIn(view *log.View) (all []policyAt, err error) {
+// policiesIn reads all policies of an origin that were ever in force from the
+// governance history of a view, oldest first. Those of predecessors are not
+// among them: no head of theirs is one of this log.
+func policiesIn(view *log.View, origin string) (all []policyAt, err error) {
 	err = eachRecord(view, record.Governance, func(e verify.Entry, r *record.Record) (err error) {
+		if r.Origin != origin {
+			return nil
+		}
 		all, err = appendPolicy(all, e.Index, r)
 		return err
 	})
@@ -51,7 +55,7 @@ func (w *headWalk) bad(format string, args ...any) {
 // step goes on by n heads; done says that all were seen, the published one and
 // the bridges too. Heads beyond the view are left to the next time.
 func (w *headWalk) step(db *bolt.DB, v *log.View, n int) (done bool, err error) {
-	all, err := policiesIn(v)
+	all, err := policiesIn(v, v.Seal.Origin)
 	if err != nil { // which is not for heads.db to answer
 		d := Damage{Node: w.node, File: treeFile, What: err.Error()}
 		if fault.Code(err) == "ledger_corrupt" {

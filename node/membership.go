@@ -149,8 +149,13 @@ func (n *Node) await(f raft.Future) error {
 }
 
 // joining reports whether this node is none of the founding ones: it then
-// waits to be brought up to date, and begins no Raft of its own.
+// waits to be brought up to date, and begins no Raft of its own. In a log that
+// goes on from another one only the seed has anything to begin with, which
+// Recover gave it.
 func (n *Node) joining() bool {
+	if n.predecessor != nil {
+		return true
+	}
 	for _, g := range n.founding.Genesis.Body.Get("nodes").List {
 		if g.Get("id").Str == n.id {
 			return false

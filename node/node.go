@@ -16,6 +16,7 @@ import (
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/node/wire"
+	"github.com/milepost-log/milepost/verify"
 )
 
 // Config is how one node is run.
@@ -49,6 +50,7 @@ type Node struct {
 	id, origin, dir, address string
 	cluster                  *Cluster
 	founding                 *Founding
+	predecessor              *verify.Predecessor // log that this one goes on from; nil for none
 	log                      *slog.Logger
 	now                      func() time.Time
 	timeout                  time.Duration
@@ -146,7 +148,7 @@ func Start(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	n = &Node{
-		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding,
+		id: cfg.ID, origin: founding.Origin, dir: c.DataPath(cfg.ID), address: entry.Address, cluster: c, founding: founding, predecessor: verify.PredecessorOf(founding.Genesis),
 		log: cfg.Log, now: cfg.Now, metrics: newMetrics(), dial: cfg.Dial, lie: cfg.lie, stuckAfter: cfg.stuckAfter,
 		damage: newDamages(), scrubPace: cfg.Scrub, sightEvery: cfg.sightEvery, sights: sights{peers: map[string]sight{}},
 		minFree: cfg.MinFree, roomEvery: cfg.roomEvery, measure: cfg.measure, hangTicks: cfg.hangTicks,
@@ -256,6 +258,9 @@ func (n *Node) open(cfg Config) error {
 		return fault.New("data_dir", n.dir, "the data directory cannot be made").Because(err)
 	}
 	if err := refuseDamaged(n.dir); err != nil {
+		return err
+	}
+	if err := n.mayRun(); err != nil {
 		return err
 	}
 	if err := n.openStores(cfg.MaxSize); err != nil {

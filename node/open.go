@@ -59,6 +59,9 @@ func (n *Node) openStores(maxSize int) (err error) {
 	if err != nil {
 		return err
 	}
+	if st.auth.Governance == nil && n.predecessor == nil {
+		st.auth = verify.NewAuthority(n.origin) // nothing comes before its genesis
+	}
 	if err := n.replayFinal(st); err != nil {
 		return err
 	}
@@ -279,7 +282,7 @@ func (n *Node) openLog(ctx context.Context) {
 func (n *Node) unfounded() (missing []*record.Record) {
 	n.state.withAuthority(func(a *verify.Authority) {
 		for _, r := range n.founding.Records {
-			if r.Type == "log.genesis/1" && a.Governance == nil || r.Type != "log.genesis/1" && a.Members[r.Body.Get("name").Str] == nil {
+			if r.Type == "log.genesis/1" && !a.Arrived() || r.Type != "log.genesis/1" && a.Members[r.Body.Get("name").Str] == nil {
 				missing = append(missing, r)
 			}
 		}

@@ -23,15 +23,15 @@ func (n *Node) nodesNow() map[string]*verify.Node {
 	}
 	nodes := map[string]*verify.Node{}
 	n.state.withAuthority(func(a *verify.Authority) {
-		if a.Governance == nil {
-			return
+		if !a.Arrived() {
+			return // the nodes of a predecessor are none of this log's
 		}
 		maps.Copy(nodes, a.Governance.Nodes)
 		// Until a head that covers its removal is kept, a node is one still:
 		// the quorum of before counts it, and it may be the leader that
 		// gathers that quorum.
 		for _, v := range a.Governance.Removed {
-			if !n.heads.bridged(v.Index) {
+			if v.Index > a.Governance.Begins() && !n.heads.bridged(v.Index) {
 				nodes[v.ID] = v.Node
 			}
 		}

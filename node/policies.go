@@ -31,7 +31,7 @@ func (n *Node) loadPolicies(view *log.View) error {
 	var all []policyAt
 	if view != nil {
 		var err error
-		if all, err = policiesIn(view); err != nil {
+		if all, err = policiesIn(view, n.origin); err != nil {
 			return err
 		}
 	}

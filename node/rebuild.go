@@ -1,12 +1,14 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -63,13 +65,16 @@ func Rebuild(ctx context.Context, dir string, progress func(done, total uint64))
 		return nil, err
 	}
 	defer ledger.Close()
-	kept, newest, err := keptRoots(dir)
+	kept, newest, origin, err := keptRoots(dir)
 	if err != nil {
 		return nil, err
 	}
-	origin, err := originOf(ledger)
+	origins, err := originsOf(ledger)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Contains(origins, origin) {
+		origin = origins[len(origins)-1]
 	}
 	path := filepath.Join(dir, rebuildFile)
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) { // of one that was broken off
@@ -98,56 +103,74 @@ func Rebuild(ctx context.Context, dir string, progress func(done, total uint64))
 	return rep, rep.place(dir)
 }
 
-// originOf reads the origin off the genesis, the first record of a ledger,
-// which must hash to it.
-func originOf(ledger *store.Store) (string, error) {
+// originsOf reads the origins off a ledger: that of its first record, a
+// genesis that must hash to it, and those of each genesis that goes on from
+// the one before.
+func originsOf(ledger *store.Store) (origins []string, err error) {
 	last, err := ledger.LastIndex()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for i := uint64(1); i <= last; i++ {
 		e, err := ledger.Entry(i)
-		if err != nil {
-			return "", fmt.Errorf("ledger entry %d cannot be read: %w", i, err)
+		if err != nil && origins != nil {
+			break // for whoever reads it to tell
 		}
-		if e.Type != raft.LogCommand {
+		if err != nil {
+			return nil, fmt.Errorf("ledger entry %d cannot be read: %w", i, err)
+		}
+		if e.Type != raft.LogCommand || origins != nil && !bytes.Contains(e.Data, []byte(`"log.genesis/1"`)) {
 			continue
 		}
 		b, err := decodeBatch(e.Data)
+		if err != nil && origins == nil {
+			return nil, fmt.Errorf("ledger entry %d: %w", i, err)
+		}
 		if err != nil {
-			return "", fmt.Errorf("ledger entry %d: %w", i, err)
+			break
 		}
 		r, err := record.Open(b.notes[0])
-		if err != nil {
-			return "", fmt.Errorf("the first record of the ledger: %w", err)
+		switch {
+		case err != nil && origins == nil:
+			return nil, fmt.Errorf("the first record of the ledger: %w", err)
+		case err != nil:
+		case origins == nil:
+			origins = append(origins, r.Origin)
+		default:
+			if p := verify.PredecessorOf(r); p != nil && p.Origin == origins[len(origins)-1] {
+				origins = append(origins, r.Origin)
+			}
 		}
-		return r.Origin, nil
 	}
-	return "", fault.New("ledger_empty", "", "the ledger holds no record").WithHint("the node has nothing yet: start it")
+	if origins == nil {
+		return nil, fault.New("ledger_empty", "", "the ledger holds no record").WithHint("the node has nothing yet: start it")
+	}
+	return origins, nil
 }
 
-// keptRoots reads the heads that a node has put its name to, by size, and the
-// largest size of them and of the published head.
-func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, err error) {
+// keptRoots reads the heads that a node has put its name to, by size, the
+// largest size of them and of the published head, and the origin of that; ""
+// if there is none.
+func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, origin string, err error) {
 	kept = map[uint64][32]byte{}
 	path := filepath.Join(dir, headsFile)
 	if _, err := os.Stat(path); os.IsNotExist(err) {
-		return kept, 0, nil
+		return kept, 0, "", nil
 	}
 	if err := store.CheckPages(path); err != nil {
-		return nil, 0, headsCorrupt(err)
+		return nil, 0, "", headsCorrupt(err)
 	}
 	db, err := bolt.Open(path, 0o400, &bolt.Options{ReadOnly: true, Timeout: time.Second})
 	if err != nil {
-		return nil, 0, headsCorrupt(err)
+		return nil, 0, "", headsCorrupt(err)
 	}
 	defer db.Close()
 	if note := savedHead(db); len(note) > 0 {
 		c, _, err := verify.ParseCheckpoint(note)
 		if err != nil {
-			return nil, 0, headsCorrupt(err)
+			return nil, 0, "", headsCorrupt(err)
 		}
-		kept[c.Size], newest = c.Root, c.Size
+		kept[c.Size], newest, origin = c.Root, c.Size, c.Origin
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(cosignedBucket)
@@ -167,9 +190,9 @@ func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, err error) 
 		})
 	})
 	if err != nil {
-		return nil, 0, headsCorrupt(err)
+		return nil, 0, "", headsCorrupt(err)
 	}
-	return kept, newest, nil
+	return kept, newest, origin, nil
 }
 
 // appliedOf is what the former tree had taken, if that can still be told.

@@ -74,6 +74,9 @@ func (n *Node) round(ctx context.Context) bool {
 		return false
 	}
 	defer view.Release()
+	if view.Seal.Origin != n.origin {
+		return false // still among the leaves of the predecessor
+	}
 	start := time.Now()
 	c := verify.Checkpoint{Origin: n.origin, Size: view.Size, Root: view.Root}
 	policies, _ := n.demands(c.Size)

@@ -84,7 +84,7 @@ func openState(tree *log.Log, origin string) (*state, error) {
 
 func openStateOf(tree *log.Log, origin string, lie *liar) (*state, error) {
 	s := &state{tree: tree, origin: origin, sigs: newSigCache(), lawless: lie.lawless, types: lie.types, level: lie.knowsLevel()}
-	s.auth = verify.NewAuthority(origin)
+	s.auth = verify.NewSuccessor(origin)
 	s.applied, s.begin, s.changed, s.skipped = func(*log.View) {}, func(*raft.Log) {}, func([]string) {}, func(uint64, int, error) {}
 	s.settled, s.writes = func(uint64) {}, func() func() { return func() {} }
 	s.fatal = func(err error) { panic(err) }
@@ -289,6 +289,7 @@ func (s *state) applyEntry(tx *log.Tx, e *raft.Log, p *proposal, changed *[]stri
 		added = added || o.err == nil && !o.present
 	}
 	if added {
+		tx.SetOrigin(s.auth.Origin)
 		sealed, err := tx.Seal(p.batch.time)
 		if err != nil {
 			return nil, err
@@ -313,6 +314,17 @@ func (s *state) applyRecord(tx *log.Tx, ledgerIndex uint64, pos int, r *record.R
 	at := verify.Place{Index: tx.Size(), Time: t}
 	if o.err = s.check(r, at); o.err != nil {
 		return nil
+	}
+	if p := verify.PredecessorOf(r); p != nil {
+		size, root := tx.Head()
+		if size != at.Index { // in the middle of a batch
+			o.err = fault.New("predecessor", "body.predecessor.size", fmt.Sprintf("the leaves before it end at size %d", size))
+		} else {
+			o.err = p.CheckRoot(root)
+		}
+		if o.err != nil {
+			return nil
+		}
 	}
 	vehicle := r.Subject("vehicle")
 	if r.Type == "vehicle.created/1" && tx.State(createdState+vehicle) != nil {

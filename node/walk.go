@@ -48,7 +48,7 @@ type walk struct {
 var errWalkEnds = errors.New("the rest cannot be read")
 
 func newWalk(node, origin string, ledger *store.Store, found func(Damage)) *walk {
-	return &walk{node: node, ledger: ledger, found: found, auth: verify.NewAuthority(origin), cases: caseStates{}, whole: true, entry: 1}
+	return &walk{node: node, ledger: ledger, found: found, auth: verify.NewSuccessor(origin), cases: caseStates{}, whole: true, entry: 1}
 }
 
 func (w *walk) bad(d Damage, format string, args ...any) {

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,11 +77,12 @@ func init() {
 				}, "the log that this one goes on from"),
 				prev,
 				need("rules", rules, "the first rules"),
+				may("seed", code, "the node that begins with the leaves of the predecessor; the others fetch them"),
 			},
 			Example: `{"feature_level":1,"founding":{"governors":` + exampleGovernors + `,"nonce":"AAECAwQFBgcICQoLDA0ODw==","threshold":2},` +
 				`"nodes":[{` + exampleNode + exampleTLS + `}],"policy":["# the lines of a trust policy"],"pop":["` + examplePop + `"],` +
 				`"rules":{"calendars":[{"id":"utc","weekend":[6,7],"zone":"UTC"}],"cases":{},"judgement":{},` + exampleRules + `}`,
-			Demands: "Nodes are sorted by id, each once. " + governorsDemand + " " + nodeDemand + " " + rulesDemand,
+			Demands: "Nodes are sorted by id, each once. seed is one of them, and stands exactly with predecessor. " + governorsDemand + " " + nodeDemand + " " + rulesDemand,
 			Say: func(b jcs.Value) (string, string) {
 				return fmt.Sprintf("open this log: founded by %s; first nodes: %s",
 					strings.Join(namesOf(b.Get("founding").Get("governors"), "name"), ", "), strings.Join(namesOf(b.Get("nodes"), "id"), ", ")), ""
@@ -176,6 +178,13 @@ func checkGenesis(r *Record) error {
 		if err := checkNode(r, n, at); err != nil {
 			return err
 		}
+	}
+	seed := r.Body.Get("seed").Str
+	switch known := slices.ContainsFunc(nodes, func(n jcs.Value) bool { return n.Get("id").Str == seed }); {
+	case r.Body.Has("seed") != r.Body.Has("predecessor"):
+		return badField("body.seed", "it stands with a predecessor, and only then")
+	case seed != "" && !known:
+		return badField("body.seed", "%s is none of the nodes", clip(seed))
 	}
 	return checkRules(r.Body.Get("rules"), "body.rules")
 }

@@ -28,7 +28,13 @@ func (c *check) head() error {
 		return err
 	}
 	if seal.Origin != held.Origin() {
-		return fault.New("seal_origin", "seal", "the seal is of another log: "+seal.Origin)
+		err := fault.New("seal_origin", "seal", "the seal is of another log: "+seal.Origin)
+		for _, s := range c.all {
+			if p := PredecessorOf(s.rec); p != nil && p.Origin == held.Origin() {
+				err = err.WithHint("the file says that the policy's log went on as another one: ask the consortium for that one's policy, and compare its fingerprint")
+			}
+		}
+		return err
 	}
 	c.seal, c.rep.SealTime = seal, seal.Time
 	own, err := ParseTLogProof(c.file.TLogProof)

@@ -99,7 +99,7 @@ var governanceCheats = []cheat{
 		return w.file(vinA).Bytes()
 	}, code: "authority < signature", says: "the signature by governor " + maker},
 	{name: "a genesis that claims to succeed another log", do: begun(func(b jcs.Value) jcs.Value {
-		return b.With("predecessor", obj("origin", "milepost.example/old/"+strings.Repeat("0", 40), "root", strings.Repeat("0", 64), "size", 4))
+		return b.With("predecessor", obj("origin", "milepost.example/old/"+strings.Repeat("0", 40), "root", strings.Repeat("0", 64), "size", 4)).With("seed", jcs.Text("lyon"))
 	}), code: "authority < predecessor", says: "it goes on from another log, whose leaves are not before it"},
 	{name: "a genesis that is not the first leaf", do: func(w *world) []byte {
 		w = emptyWorld(w.t, fullCast)

@@ -51,7 +51,7 @@ func (w *world) succeed(s succession) uint64 {
 	}
 	w.policy, w.appointed = w.policyOf(w.hosts), ""
 	body := w.genesis()
-	body = w.following("governance", body).With("founding", founding).With("predecessor", predecessor).
+	body = w.following("governance", body).With("founding", founding).With("predecessor", predecessor).With("seed", jcs.Text(s.hosts[0])).
 		With("rules", body.Get("rules").With("version", jcs.Number(int64(version))))
 	if s.change != nil {
 		body = s.change(body)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
 	"github.com/milepost-log/milepost/verify"
@@ -34,7 +35,9 @@ func TestALogIsRecovered(t *testing.T) {
 		}
 	}
 	// Neither policy takes the other log's file.
-	refused(t, after, old, "seal_origin", origin[:len(w.name)])
+	if r := refused(t, after, old, "seal_origin", origin[:len(w.name)]); !strings.Contains(fault.Hint(r.Failure), "went on as another one") {
+		t.Errorf("hint: %s", fault.Hint(r.Failure))
+	}
 	refused(t, before, w.options(), "seal_origin", origin)
 	if _, _, err := verify.Follow(old.Policy, after, w.options().Now); err == nil {
 		t.Error("the policy of before leads to the one of after")

@@ -16,6 +16,7 @@ import (
 func dataCommands() []*cli.Command {
 	own := &cli.StringFlag{Name: "node", EnvVars: []string{"MILEPOST_NODE"}, Usage: "which of the cluster's nodes: its `ID`"}
 	return []*cli.Command{
+		recoverCommand(own),
 		{
 			Name: "backup", Usage: "copy a node's data, consistent, while it runs or is stopped", ArgsUsage: "DIR",
 			Description: "DIR must not exist yet, or be empty. A running node goes on; it is asked in its own name, with the TLS\n" +

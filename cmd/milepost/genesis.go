@@ -84,6 +84,10 @@ type gathering struct {
 	cl  *node.Cluster
 	dir string
 
+	// Of a log that goes on from another one, and the node that begins it.
+	after *node.Survivor
+	seed  string
+
 	requests []*node.Request
 	missing  []string
 }
@@ -127,6 +131,9 @@ func (g *gathering) next() error {
 		return err
 	}
 	g.say("Founded %s", f.Origin)
+	if g.after != nil {
+		return nil
+	}
 	return founded(g.c, g.cl, f)
 }
 
@@ -208,7 +215,7 @@ func (g *gathering) founding() (founding jcs.Value, origin string, err error) {
 	}
 	var missing []string
 	for _, name := range g.cl.Governs.Names {
-		if !g.has(node.AskGovernor, name) {
+		if g.after == nil && !g.has(node.AskGovernor, name) {
 			missing = append(missing, name)
 		}
 	}
@@ -217,7 +224,12 @@ func (g *gathering) founding() (founding jcs.Value, origin string, err error) {
 		g.say("Each of them: milepost member request governor NAME -o FILE.request")
 		return founding, "", nil
 	}
-	if founding, origin, err = node.NewFounding(g.cl, g.requests); err != nil {
+	if g.after != nil {
+		founding, origin, err = g.after.Founding(g.cl)
+	} else {
+		founding, origin, err = node.NewFounding(g.cl, g.requests)
+	}
+	if err != nil {
 		return founding, "", err
 	}
 	if err := write(g.c, g.path(originFile), g.foundingFile(founding, origin)); err != nil {
@@ -287,6 +299,12 @@ func (g *gathering) proposal(founding jcs.Value, origin string) (*record.Proposa
 		if first := p.Records[0].Record; first.Type != "log.genesis/1" || first.Origin != origin {
 			return nil, fault.New("proposal_other", paths[0], "it is not the genesis of "+origin)
 		}
+		if g.after != nil {
+			if err := g.after.Check(p.Records[0], clock()); err != nil {
+				return nil, refusal{fault.New(fault.Code(err), paths[0], err.Error()).
+					WithHint("has the survivor's node run since this was drafted? Then remove the proposals, draft again, and have it signed again")}
+			}
+		}
 		return p, write(g.c, g.path(proposalFile), p.Bytes())
 	}
 	for _, n := range g.cl.Nodes {
@@ -295,24 +313,31 @@ func (g *gathering) proposal(founding jcs.Value, origin string) (*record.Proposa
 		}
 	}
 	for _, m := range g.cl.Members {
-		if !g.has(node.AskMember, m.Name) {
+		if g.after == nil && !g.has(node.AskMember, m.Name) {
 			g.missing = append(g.missing, "member "+m.Name)
 		}
 	}
 	if len(g.missing) > 0 {
-		g.say("Step 2: requests of members and nodes. Missing in %s: %s", g.dir, strings.Join(g.missing, ", "))
-		g.say("Each member: milepost member request member NAME --origin %s -o FILE.request", origin)
+		g.say("Step 2: requests. Missing in %s: %s", g.dir, strings.Join(g.missing, ", "))
+		if g.after == nil {
+			g.say("Each member: milepost member request member NAME --origin %s -o FILE.request", origin)
+		}
 		g.say("Each node:   milepost member request node ID --origin %s -o FILE.request", origin)
 		return nil, nil
 	}
-	p, err := node.Genesis(g.cl, founding, g.requests, clock())
+	var p *record.Proposal
+	if g.after != nil {
+		p, err = g.after.Genesis(g.cl, founding, g.seed, g.requests, clock())
+	} else {
+		p, err = node.Genesis(g.cl, founding, g.requests, clock())
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := write(g.c, g.path(proposalFile), p.Bytes()); err != nil {
 		return nil, err
 	}
-	g.say("Step 3: all founders sign this.")
+	g.say("Step 3: all of these sign this.")
 	showProposal(g.c, p, nil)
 	g.say("")
 	return p, nil

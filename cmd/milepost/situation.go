@@ -52,7 +52,7 @@ func (s *session) situation(c *cli.Context, member string) (*situation, error) {
 
 func replay(origin string, entries []node.HistoryEntry, from string) (*situation, error) {
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Index < entries[j].Index })
-	sit := &situation{auth: verify.NewAuthority(origin), known: map[string]uint64{}}
+	sit := &situation{auth: verify.NewSuccessor(origin), known: map[string]uint64{}}
 	for _, e := range entries {
 		r, err := record.Open([]byte(e.Note))
 		at := verify.Place{Index: e.Index, Time: e.Time}

@@ -109,8 +109,14 @@ func (w *wording) genesis() {
 	for _, n := range w.b.Get("nodes").List {
 		w.line("  %s", nodeLine(n))
 	}
+	if p := verify.PredecessorOf(w.r); p != nil {
+		w.line("it goes on from %s", p.Origin)
+		w.line("fingerprint of that log: %s", record.Fingerprint(p.Origin))
+		w.line("from its size %d on, root %s: whatever was acknowledged there beyond that size is lost", p.Size, p.Root)
+		w.line("it begins on node %s, and on no other", w.b.Get("seed").Str)
+	}
 	w.policy()
-	w.line("rules version 1: %d types of record, each written by whom docs/format.md names", len(w.b.Get("rules").Get("types").List))
+	w.line("rules version %d: %d types of record, each written by whom docs/format.md names", w.b.Get("rules").Get("version").Int, len(w.b.Get("rules").Get("types").List))
 }
 
 func nodeLine(n jcs.Value) string {
