@@ -77,13 +77,13 @@ func nodeCommand() *cli.Command {
 		Subcommands: append([]*cli.Command{nodeInitCommand(), {
 			Name: "run", Usage: "run a node until it is told to stop (SIGINT, SIGTERM)",
 			Description: "A node that stops by itself says why and exits with status 1: its promises could not be kept.",
-			Flags: []cli.Flag{
+			Flags: append([]cli.Flag{
 				configFlag, dirFlag, ownNodeFlag,
 				&cli.BoolFlag{Name: "log-json", EnvVars: []string{"MILEPOST_LOG_JSON"}, Usage: "write the log as JSON lines"},
 				&cli.DurationFlag{Name: "scrub", EnvVars: []string{"MILEPOST_SCRUB"}, Value: node.DefaultScrub,
 					Usage: "read everything on disk once in this `TIME`, slowly, and look for flipped bits; 0 is not at all"},
 				&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"MILEPOST_LOG_LEVEL"}, Usage: "the least that is logged: debug, info, warn or error"},
-			},
+			}, workshopFlags()...),
 			Action: runNode,
 		}}, dataCommands()...),
 	}
@@ -108,6 +108,10 @@ func runNode(c *cli.Context) error {
 	case scrub == 0:
 		scrub = -1
 	}
+	workshop, err := workshopConfig(c, cl, id, logger)
+	if err != nil {
+		return err
+	}
 	tuneRuntime()
 	n, err := node.Start(node.Config{
 		Cluster: cl, ID: id, Now: clock, Scrub: scrub, Passphrase: passphrase(c), Log: logger.With("node", id),
@@ -115,9 +119,18 @@ func runNode(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	ended, workshopEnd, err := startWorkshop(c.Context, c, workshop, n)
+	if err != nil {
+		n.Stop(c.Context)
+		return err
+	}
 	fmt.Fprintf(c.App.Writer, "node %s of %s is up\n", n.ID(), n.Origin())
 	select {
+	case err := <-ended:
+		n.Stop(c.Context)
+		return refusal{fmt.Errorf("node %s has stopped: %w", n.ID(), err)}
 	case <-c.Context.Done():
+		workshopEnd()
 		n.Stop(context.WithoutCancel(c.Context)) // the signal has ended it, and leadership is still to be handed over
 		fmt.Fprintf(c.App.Writer, "node %s has stopped\n", n.ID())
 		return nil

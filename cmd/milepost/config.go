@@ -30,6 +30,9 @@ var settings = []struct{ env, flag, fallback string }{
 	{"MILEPOST_LOG_JSON", "log-json", "false"},
 	{"MILEPOST_LOG_LEVEL", "log-level", "info"},
 	{"MILEPOST_SCRUB", "scrub", "24h0m0s"},
+	{"MILEPOST_OUTBOX", "outbox", ""},
+	{"MILEPOST_WORKSHOP", "workshop", ""},
+	{"MILEPOST_WATCH_FOLDER", "watch-folder", ""},
 	{"MILEPOST_PASSPHRASE_FILE", "", ""},
 }
 
