@@ -185,8 +185,16 @@ var statuses = map[string]int{
 	"unauthenticated": 401, "forbidden": 403, "no_access": 403, "grant_revoked": 403, "grant_expired": 403, "grant_scope": 403, "no_usage_key": 503, "not_found": 404, "no_record": 404, "no_member": 404, "no_tile": 404,
 	"method": 405, "too_large": 413, "rate_limited": 429, "request_form": 400, "json_form": 400, "body": 400, "old_size": 400,
 	"no_leader": 503, "overloaded": 503, "behind": 503, "no_head": 503, "clock": 503, "no_quorum": 503, "unreachable": 503, "stopping": 503, "node_unreachable": 503, "node_behind": 503, "not_transferred": 503,
-	"damaged": 503, "ledger_corrupt": 503, "tree_corrupt": 503, "backup_busy": 503,
+	"damaged": 503, "ledger_corrupt": 503, "tree_corrupt": 503, "backup_busy": 503, "outbox_damaged": 503,
 	"unknown": 504, "disk_full": 507, "internal": 500, "log_unknown": 404, "log_key_missing": 403,
+}
+
+// HTTPStatus is the status that an error code is answered with.
+func HTTPStatus(code string) int {
+	if s := statuses[code]; s != 0 {
+		return s
+	}
+	return http.StatusUnprocessableEntity
 }
 
 // refuse writes an error in its one shape. What is internal is logged and
@@ -197,10 +205,7 @@ func (n *Node) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		err = fault.New("too_large", "", "the body is larger than "+strconv.Itoa(maxBody)+" bytes").WithHint("send fewer records at once")
 	}
 	code := fault.Code(err)
-	status := statuses[code]
-	if status == 0 {
-		status = http.StatusUnprocessableEntity
-	}
+	status := HTTPStatus(code)
 	switch status {
 	case http.StatusServiceUnavailable, http.StatusInsufficientStorage, http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")

@@ -67,9 +67,9 @@ func (n *Node) strict(r *http.Request) error {
 	return n.waitPublished(ctx, s.TreeSize, errLate)
 }
 
-func hashParam(r *http.Request) (h [32]byte, err error) {
-	raw, err := hex.DecodeString(r.PathValue("hash"))
-	if err != nil || len(raw) != 32 || hex.EncodeToString(raw) != r.PathValue("hash") {
+func parseHash(text string) (h [32]byte, err error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != 32 || hex.EncodeToString(raw) != text {
 		return h, fault.New("request_form", "hash", "a leaf hash of 64 lower-case hexadecimal digits is expected")
 	}
 	return [32]byte(raw), nil
@@ -77,11 +77,15 @@ func hashParam(r *http.Request) (h [32]byte, err error) {
 
 // withLeaf finds a record below the published head.
 func (n *Node) withLeaf(r *http.Request, fn func(h *head, index uint64) error) error {
-	hash, err := hashParam(r)
-	if err != nil {
+	if err := n.strict(r); err != nil {
 		return err
 	}
-	if err := n.strict(r); err != nil {
+	return n.withLeafOf(r.PathValue("hash"), fn)
+}
+
+func (n *Node) withLeafOf(leafHash string, fn func(h *head, index uint64) error) error {
+	hash, err := parseHash(leafHash)
+	if err != nil {
 		return err
 	}
 	return n.withHead(func(h *head) error {

@@ -126,13 +126,8 @@ func (n *Node) precheck(note []byte) (*record.Record, error) {
 		return nil, record.ErrUnknownType(r.Type)
 	}
 	now := n.now()
-	if r.EventTime.After(now.Add(maxAhead)) {
-		return nil, fault.New("future", "event_time", "the event lies in the future: "+record.FormatTime(r.EventTime)).
-			WithHint("check the clock and the time zone of the workshop system")
-	}
-	if r.Captured.After(now.Add(24 * time.Hour)) {
-		return nil, fault.New("future", "captured_time", "the record was signed over a day ahead of this node's clock").
-			WithHint("check the clock of the machine that signs")
+	if err := CheckTimes(r, now); err != nil {
+		return nil, err
 	}
 	if err := n.allFollow(r); err != nil {
 		return nil, err
@@ -150,6 +145,20 @@ func (n *Node) precheck(note []byte) (*record.Record, error) {
 		// What is unknown here may have come into the log a moment ago.
 	}
 	return r, nil
+}
+
+// CheckTimes refuses a record whose times lie ahead of a clock (code future):
+// by more than 10 minutes when it happened, by a day when it was signed.
+func CheckTimes(r *record.Record, now time.Time) error {
+	if r.EventTime.After(now.Add(maxAhead)) {
+		return fault.New("future", "event_time", "the event lies in the future: "+record.FormatTime(r.EventTime)).
+			WithHint("check the clock and the time zone of the workshop system")
+	}
+	if r.Captured.After(now.Add(24 * time.Hour)) {
+		return fault.New("future", "captured_time", "the record was signed over a day ahead of this node's clock").
+			WithHint("check the clock of the machine that signs")
+	}
+	return nil
 }
 
 // precheckAll checks records in the caller's turns. The error is an outage.
@@ -298,7 +307,7 @@ func (n *Node) forward(ctx context.Context, who string, notes [][]byte) (*Submit
 	if p == nil {
 		return nil, errNoLeader
 	}
-	out, err := p.client.submit(ctx, who, notes)
+	out, err := p.client.forward(ctx, who, notes)
 	switch fault.Code(err) {
 	case "unreachable", "stopping":
 		return nil, errNoLeader

@@ -88,28 +88,33 @@ type ErrorBody struct {
 
 // Submit sends record notes and waits until they are acknowledged.
 func (c *Client) Submit(ctx context.Context, notes ...[]byte) (*SubmitAnswer, error) {
-	return c.submit(ctx, "", notes)
+	if len(notes) == 1 {
+		return c.submit(ctx, http.Header{"Content-Type": {plain}}, notes[0], 1)
+	}
+	return c.SubmitEach(ctx, notes...)
 }
 
-// submit sends records; a node sends on those of another caller by its name.
-func (c *Client) submit(ctx context.Context, forwardedFor string, notes [][]byte) (*SubmitAnswer, error) {
-	body, contentType := []byte(nil), "application/json"
-	if len(notes) == 1 && forwardedFor == "" {
-		body, contentType = notes[0], "text/plain; charset=utf-8"
-	} else {
-		body = bulkBody(notes)
-	}
-	header := http.Header{"Content-Type": {contentType}}
-	if forwardedFor != "" {
-		header.Set(forwardedHeader, "1")
-		header.Set(memberHeader, forwardedFor)
-	}
+// SubmitEach is Submit, but a refusal comes in the answer also if there is
+// one note only: an error then says nothing about any of them.
+func (c *Client) SubmitEach(ctx context.Context, notes ...[]byte) (*SubmitAnswer, error) {
+	return c.submit(ctx, http.Header{"Content-Type": {"application/json"}}, bulkBody(notes), len(notes))
+}
+
+// forward sends notes on to the leader, by the name of who sent them.
+func (c *Client) forward(ctx context.Context, who string, notes [][]byte) (*SubmitAnswer, error) {
+	header := http.Header{"Content-Type": {"application/json"}}
+	header.Set(forwardedHeader, "1")
+	header.Set(memberHeader, who)
+	return c.submit(ctx, header, bulkBody(notes), len(notes))
+}
+
+func (c *Client) submit(ctx context.Context, header http.Header, body []byte, count int) (*SubmitAnswer, error) {
 	data, err := c.do(ctx, http.MethodPost, "/v1/records", header, body)
 	if err != nil {
 		return nil, err
 	}
 	out := new(SubmitAnswer)
-	if err := json.Unmarshal(data, out); err != nil || len(out.Records) != len(notes) {
+	if err := json.Unmarshal(data, out); err != nil || len(out.Records) != count {
 		return nil, errUnknown
 	}
 	return out, nil

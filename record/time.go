@@ -67,6 +67,23 @@ func ParseUTC(s string) (time.Time, error) {
 	return t, err
 }
 
+// When reads the time of an event as people give it: a time with its offset,
+// or a date, which is its midnight in a zone. precision is how precise that
+// is, as records say it: date, minute (no seconds are given, or 0) or second.
+func When(s string, zone *time.Location) (text, precision string, err error) {
+	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+		return FormatTime(t), "date", nil
+	}
+	t, err := ParseTime(s)
+	switch {
+	case err != nil:
+		return "", "", err
+	case t.Second() == 0:
+		return s, "minute", nil
+	}
+	return s, "second", nil
+}
+
 // FormatTime writes a time as records carry it, in its own offset.
 func FormatTime(t time.Time) string { return t.Truncate(time.Second).Format(time.RFC3339) }
 

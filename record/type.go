@@ -167,6 +167,18 @@ func define(types ...Type) {
 // Lookup returns the definition of a type, or nil.
 func Lookup(name string) *Type { return table[name] }
 
+// NamedType finds a type by its name, of which /1 may be left out. Code
+// unknown_type.
+func NamedType(name string) (*Type, error) {
+	if !strings.Contains(name, "/") {
+		name += "/1"
+	}
+	if t := Lookup(name); t != nil {
+		return t, nil
+	}
+	return nil, ErrUnknownType(name)
+}
+
 // Types lists all definitions by name.
 func Types() []*Type {
 	var ts []*Type

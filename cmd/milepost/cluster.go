@@ -77,7 +77,7 @@ func nodeCommand() *cli.Command {
 		Subcommands: append([]*cli.Command{nodeInitCommand(), {
 			Name: "run", Usage: "run a node until it is told to stop (SIGINT, SIGTERM)",
 			Description: "A node that stops by itself says why and exits with status 1: its promises could not be kept.",
-			Flags: []cli.Flag{
+			Flags: append([]cli.Flag{
 				configFlag, dirFlag, ownNodeFlag,
 				&cli.BoolFlag{Name: "log-json", EnvVars: []string{"MILEPOST_LOG_JSON"}, Usage: "write the log as JSON lines"},
 				&cli.DurationFlag{Name: "scrub", EnvVars: []string{"MILEPOST_SCRUB"}, Value: node.DefaultScrub,
@@ -87,7 +87,7 @@ func nodeCommand() *cli.Command {
 				&cli.IntFlag{Name: "max-requests", EnvVars: []string{"MILEPOST_MAX_REQUESTS"}, Value: node.DefaultMaxRequests,
 					Usage: "take `N` requests a second of one member, a tenth of that of an address without a member's key, and a tenth of either once they are refused; 0 is no bound"},
 				&cli.StringFlag{Name: "log-level", Value: "info", EnvVars: []string{"MILEPOST_LOG_LEVEL"}, Usage: "the least that is logged: debug, info, warn or error"},
-			},
+			}, workshopFlags()...),
 			Action: runNode,
 		}}, dataCommands()...),
 	}
@@ -126,6 +126,10 @@ func runNode(c *cli.Context) error {
 	case maxRequests == 0:
 		maxRequests = -1
 	}
+	workshop, err := workshopConfig(c, cl, id, logger)
+	if err != nil {
+		return err
+	}
 	tuneRuntime()
 	n, err := node.Start(node.Config{
 		Cluster: cl, ID: id, Now: clock, Scrub: scrub, MinFree: minFree, MaxRequests: maxRequests, Passphrase: passphrase(c), Log: logger.With("node", id),
@@ -133,9 +137,18 @@ func runNode(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	ended, workshopEnd, err := startWorkshop(c.Context, c, workshop, n)
+	if err != nil {
+		n.Stop(c.Context)
+		return err
+	}
 	fmt.Fprintf(c.App.Writer, "node %s of %s is up\n", n.ID(), n.Origin())
 	select {
+	case err := <-ended:
+		n.Stop(c.Context)
+		return refusal{fmt.Errorf("node %s has stopped: %w", n.ID(), err)}
 	case <-c.Context.Done():
+		workshopEnd()
 		n.Stop(context.WithoutCancel(c.Context)) // the signal has ended it, and leadership is still to be handed over
 		fmt.Fprintf(c.App.Writer, "node %s has stopped\n", n.ID())
 		return nil

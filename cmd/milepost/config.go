@@ -32,6 +32,9 @@ var settings = []struct{ env, flag, fallback string }{
 	{"MILEPOST_SCRUB", "scrub", "24h0m0s"},
 	{"MILEPOST_MIN_FREE", "min-free", "256"},
 	{"MILEPOST_MAX_REQUESTS", "max-requests", "10000"},
+	{"MILEPOST_OUTBOX", "outbox", ""},
+	{"MILEPOST_WORKSHOP", "workshop", ""},
+	{"MILEPOST_WATCH_FOLDER", "watch-folder", ""},
 	{"MILEPOST_PASSPHRASE_FILE", "", ""},
 }
 

@@ -26,7 +26,10 @@ func recordCommand() *cli.Command {
 			},
 			{
 				Name: "submit", Usage: "send signed records to a node and wait until they are acknowledged", ArgsUsage: "RECORD...",
-				Flags: clientFlags(jsonFlag), Action: submitRecords,
+				Description: "With --queue the records are on this disk first, in the member's outbox, and are then sent with all that waits\n" +
+					"there. If the line is down they stay: `pending` is NOT acknowledged, though the exit status is 0.\n" +
+					"`milepost outbox list` shows them, `milepost outbox flush` sends them.",
+				Flags: clientFlags(jsonFlag, outboxFlag, &cli.BoolFlag{Name: "queue", Usage: "keep the records in the outbox until they are acknowledged"}), Action: submitRecords,
 			},
 			recordCheckCommand(),
 			importCommand(keyFlag),
@@ -77,6 +80,9 @@ func submitRecords(c *cli.Context) error {
 	args, err := operands(c, 1, -1, "one or more record files")
 	if err != nil {
 		return err
+	}
+	if c.Bool("queue") {
+		return queueRecords(c, args)
 	}
 	notes, err := readNotes(args)
 	if err != nil {

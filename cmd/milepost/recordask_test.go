@@ -17,7 +17,7 @@ const askHash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde
 // line, and returns the body and all that was asked and said.
 func answering(t *testing.T, typ, given string, answers ...string) (body, dialogue string, err error) {
 	t.Helper()
-	def, err := recordType(typ)
+	def, err := record.NamedType(typ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestNobodyToAsk(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	def, _ := recordType("odometer.reading")
+	def, _ := record.NamedType("odometer.reading")
 	n := &newDraft{def: def, vehicle: "vehicle/1N4AZ0CP1DC900001", draft: record.Draft{
 		Author: "dealer.example/lyon", Captured: "2026-05-04T08:20:11Z", EventTime: "2026-05-04T10:12:00+02:00", Precision: "minute",
 		ID: "0197a3f2-79b0-7cc3-98c4-dc0c0c07398f", Origin: "milepost.example/demo/" + strings.Repeat("0a", 20), Type: def.Name, Body: jcs.Make(),

@@ -60,23 +60,12 @@ type newDraft struct {
 	subjects []string // as given
 }
 
-// recordType finds a type by its name, of which /1 may be left out.
-func recordType(name string) (*record.Type, error) {
-	if !strings.Contains(name, "/") {
-		name += "/1"
-	}
-	if t := record.Lookup(name); t != nil {
-		return t, nil
-	}
-	return nil, record.ErrUnknownType(name)
-}
-
 func newRecord(c *cli.Context) error {
 	args, err := operands(c, 1, -1, "a type and its fields")
 	if err != nil {
 		return err
 	}
-	def, err := recordType(args[0])
+	def, err := record.NamedType(args[0])
 	if err != nil {
 		return err
 	}
@@ -256,28 +245,26 @@ func (n *newDraft) text() (text string, err error) {
 
 // eventTime reads --time; a bare date is midnight in the member's zone.
 func eventTime(s string, now time.Time, cl *node.Cluster, member string) (text, precision string, err error) {
-	zone := time.UTC
-	for _, m := range cl.Members {
-		if m.Name == member {
-			if z, err := time.LoadLocation(m.Zone); err == nil {
-				zone = z
-			}
-		}
-	}
+	zone := zoneOf(cl, member)
 	if s == "" {
 		return record.FormatTime(now.In(zone)), "second", nil
 	}
-	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
-		return record.FormatTime(t), "date", nil
-	}
-	t, err := record.ParseTime(s)
-	if err != nil {
+	if text, precision, err = record.When(s, zone); err != nil {
 		return "", "", fault.New("usage", "--time", err.Error())
 	}
-	if t.Second() == 0 {
-		return s, "minute", nil
+	return text, precision, nil
+}
+
+// zoneOf is the zone of a member of the cluster file; UTC if it is not there.
+func zoneOf(cl *node.Cluster, member string) *time.Location {
+	for _, m := range cl.Members {
+		if m.Name == member {
+			if z, err := time.LoadLocation(m.Zone); err == nil {
+				return z
+			}
+		}
 	}
-	return s, "second", nil
+	return time.UTC
 }
 
 // hinted adds to an error that names a field what the field takes.

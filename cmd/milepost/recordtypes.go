@@ -55,7 +55,7 @@ func printType(c *cli.Context, print func(*record.Type) ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	t, err := recordType(args[0])
+	t, err := record.NamedType(args[0])
 	if err != nil {
 		return err
 	}
