@@ -7,7 +7,7 @@ SEED   ?= $(shell date +%s)
 NODES  ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fuzz torture bench judgement release man wasm clean
+.PHONY: help build demo test race lint fuzz torture fleet bench judgement release man wasm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ fuzz: ## run every fuzz target for FUZZTIME each
 
 torture: ## break a cluster of processes for DURATION, by a SEED, with NODES at first, and prove that nothing is lost
 	@$(GO) test ./node/torture -run '^TestTorture$$' -v -count 1 -timeout 0 -args -torture.duration $(DURATION) -torture.seed $(SEED) -torture.nodes $(NODES)
+
+fleet: ## the fleet's story with all its 250 vehicles, 40,000 records
+	@$(GO) test ./cmd/milepost -run TestFleetStory -whole-fleet -v -timeout 20m
 
 bench: build ## measure what this machine can carry; GROW=1 for growth to a million records
 	@./$(BIN) bench $(if $(GROW),--grow)
