@@ -173,6 +173,9 @@ func (n *Node) LeadershipTo(id string) error {
 	return r.LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(c.Address)).Error()
 }
 
+// TakeGovernance shows the node a proof file of the governance history.
+func (n *Node) TakeGovernance(data []byte) error { return n.takeGovernance(data) }
+
 // Consistency is the proof from a size to the newest seal.
 func (n *Node) Consistency(from uint64) [][32]byte {
 	v := n.heads.newest()

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -314,6 +315,14 @@ func TestStrangersAreIntroduced(t *testing.T) {
 	c.run("ghent")
 	c.catchesUp("ghent")
 	c.agree()
+	// What is not proven, or known already, is not believed.
+	data, err := c.as("leeds", dealer).GovernanceProof(t.Context())
+	must(t, err)
+	refused(t, c.Nodes["mutual"].TakeGovernance(data), "behind")
+	elsewhere := bytes.Replace(data, []byte(b.nodes["turin"].Get("address").Str), []byte("127.0.0.1:1"), -1)
+	if err := c.Nodes["mutual"].TakeGovernance(elsewhere); err == nil || fault.Code(err) == "behind" {
+		t.Errorf("a proof that was changed: %v", err)
+	}
 }
 
 // A node that was removed while it was down says so, and does not stay up.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -76,13 +77,13 @@ func watchNode(c *cli.Context, typ string, look func(*nodeWatch, context.Context
 	}
 	w.draw, w.endDraw = bar(c)
 	defer w.endDraw()
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration("wait"))
-	defer cancel()
+	enough := time.NewTimer(c.Duration("wait")) // it looks once at least
+	defer enough.Stop()
 	for {
-		err := w.send(ctx)
+		err := w.send(c.Context)
 		done := false
 		if err == nil {
-			done, err = look(w, ctx)
+			done, err = look(w, c.Context)
 		}
 		switch {
 		case done || err != nil && !passing(err):
@@ -92,10 +93,9 @@ func watchNode(c *cli.Context, typ string, look func(*nodeWatch, context.Context
 		}
 		select {
 		case <-time.After(250 * time.Millisecond):
-		case <-ctx.Done():
-			if c.Context.Err() != nil {
-				return c.Context.Err()
-			}
+		case <-c.Context.Done():
+			return c.Context.Err()
+		case <-enough.C:
 			return refusal{fault.New("not_in_time", "", fmt.Sprintf("given up after %s. Last: %s", c.Duration("wait"), w.said)).
 				WithHint("what is on the log stays there; run the command again with the id, `" + c.Command.HelpName + " " + w.id + "`, to go on watching")}
 		}
@@ -126,9 +126,22 @@ func (w *nodeWatch) about(args []string, typ string) error {
 
 // send has the record acknowledged, once. It may need the cosignature of the
 // very node that is added: until then the answer is unknown, and the same
-// bytes are sent again.
+// bytes are sent again. Where there is no record to send, all that was
+// acknowledged before counts.
 func (w *nodeWatch) send(ctx context.Context) error {
-	if w.notes == nil {
+	switch {
+	case w.covered > 0:
+		return nil
+	case w.notes == nil:
+		data, err := w.s.client.Get(ctx, "/v1/status?consistency=strict")
+		if err != nil {
+			return err
+		}
+		var st node.Status
+		if err := json.Unmarshal(data, &st); err != nil {
+			return fault.New("unexpected", w.s.client.Address, "the node's answer cannot be read").Because(err)
+		}
+		w.covered = st.Published
 		return nil
 	}
 	ans, err := w.s.client.Submit(ctx, w.notes...)
@@ -140,7 +153,7 @@ func (w *nodeWatch) send(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	w.notes, w.covered = nil, ans.Size
+	w.covered = ans.Size
 	w.say("The record is on the log, at log index %d.", *ans.Records[0].Index)
 	return nil
 }

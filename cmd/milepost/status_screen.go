@@ -44,8 +44,11 @@ func (o *overview) screen() string {
 		st := v.Status
 		if st == nil {
 			why := ""
+			if v.Votes {
+				why = ", a voter" // the role says it of the others
+			}
 			if v.Error != nil {
-				why = ": " + v.Error.Error
+				why += ": " + v.Error.Error
 			}
 			line("%-12s %s", v.Node, clip(v.State+why, 86))
 			continue
