@@ -28,7 +28,15 @@ const (
 	raftFirstTimeout = 750 * time.Millisecond
 	transportTimeout = 30 * time.Second // covers one whole AppendEntries on a slow line
 	stuckAfter       = 10 * time.Second // a leader whose own entry finds no majority for so long ends
+	asideTimeouts    = 10               // so many timeouts such a node lets the others elect one of their own
 )
+
+// asideKey marks, beside Raft's own values, a node that ended for want of a
+// majority. Nobody else has its newest entries, so no other log is as long,
+// and a node begins with a short timeout: it would win each election, and
+// stop everybody again, until a clock is right or a disk has room. Its entries
+// can't have been committed; once another node leads they are replaced.
+var asideKey = []byte("NoMajority")
 
 // ledgerNotes is the tree's way to the bytes of records: they are stored
 // once, in the Raft log.
@@ -161,7 +169,15 @@ func (n *Node) startRaft() error {
 	}
 	cfg := raft.DefaultConfig()
 	cfg.LocalID = raft.ServerID(n.id)
-	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = raftFirstTimeout, raftFirstTimeout, raftLease
+	first := raftFirstTimeout
+	if v, err := n.ledger.GetUint64(asideKey); err == nil && v != 0 {
+		first = asideTimeouts * max(n.timeout, raftFirstTimeout)
+		n.log.Warn("lets another node lead: what this one had to propose found no majority", "for", first)
+		if err := n.ledger.SetUint64(asideKey, 0); err != nil {
+			return err
+		}
+	}
+	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = first, first, raftLease
 	cfg.CommitTimeout = 50 * time.Millisecond
 	cfg.TrailingLogs, cfg.SnapshotThreshold = math.MaxUint64, math.MaxUint64
 	cfg.SnapshotInterval = 24 * time.Hour
@@ -185,7 +201,7 @@ func (n *Node) startRaft() error {
 	n.ledger.Throttle(true)
 	run := &raftRun{r, transport, make(chan struct{})}
 	n.raftRun.Store(run)
-	if n.timeout > raftFirstTimeout {
+	if n.timeout > raftFirstTimeout || first > raftFirstTimeout {
 		n.spawn(func() { n.relax(run) })
 	}
 	return nil
@@ -252,7 +268,8 @@ func (n *Node) relax(run *raftRun) {
 		}
 	}
 	c := run.raft.ReloadableConfig()
-	c.HeartbeatTimeout, c.ElectionTimeout = n.timeout, n.timeout
+	final := max(n.timeout, raftFirstTimeout)
+	c.HeartbeatTimeout, c.ElectionTimeout = final, final
 	if err := run.raft.ReloadConfig(c); err != nil {
 		n.log.Warn("raft keeps its first timeouts", "err", err)
 	}
@@ -349,6 +366,9 @@ func (n *Node) watch(ctx context.Context) {
 			continue
 		}
 		if time.Since(since) >= n.stuckAfter {
+			if err := n.ledger.SetUint64(asideKey, 1); err != nil {
+				n.log.Warn("the node may lead again at once", "err", err)
+			}
 			n.fail(fault.New("no_majority", "", fmt.Sprintf("an own entry found no majority for %s: the other nodes refuse or cannot store it", n.stuckAfter)).
 				WithHint("look into the other nodes' logs: they say what they refuse; is this node's clock right?"))
 			return
