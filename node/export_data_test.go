@@ -147,16 +147,23 @@ func (n *Node) Stores() map[string]any {
 	return map[string]any{ledgerFile: n.ledger, treeFile: n.tree, headsFile: n.heads}
 }
 
-// CosignedRoot is the root that a node that is down has cosigned at a size, and
-// whether it has.
-func CosignedRoot(dir string, size uint64) (root [32]byte, ok bool, err error) {
-	h, err := openHeads(dir)
-	if err != nil {
-		return root, false, err
-	}
-	defer h.close()
-	root, _, _, ok = h.cosignedAt(size)
-	return root, ok, nil
+// CosignedRoots are the roots that a node that is down has cosigned, by size.
+func CosignedRoots(dir string) (map[uint64][32]byte, error) {
+	roots := map[uint64][32]byte{}
+	err := log.Guard(func() error {
+		db, err := bolt.Open(filepath.Join(dir, headsFile), 0o400, &bolt.Options{ReadOnly: true, Timeout: time.Second})
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.View(func(tx *bolt.Tx) error {
+			return tx.Bucket(cosignedBucket).ForEach(func(k, v []byte) error {
+				roots[binary.BigEndian.Uint64(k)] = [32]byte(v[:32])
+				return nil
+			})
+		})
+	})
+	return roots, err
 }
 
 // NewerMeta is which of the two meta pages of a bbolt file is the newer one.

@@ -37,7 +37,11 @@ func TestPowerLoss(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	ends, states := []int{trace.Mark()}, []string{say(s)}
 	applied := uint64(0)
-	for range 20 {
+	calls := 16
+	if testing.Short() {
+		calls = 4
+	}
+	for range calls {
 		last, _ := s.LastIndex()
 		term := uint64(len(states))
 		switch what := r.IntN(6); {
