@@ -7,7 +7,7 @@ SEED   ?= $(shell date +%s)
 NODES  ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fuzz torture fleet bench judgement release man wasm clean
+.PHONY: help build demo test race lint fuzz torture hostile fleet bench judgement release man wasm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ torture: ## break a cluster of processes for DURATION, by a SEED, with NODES at 
 
 fleet: ## the fleet's story with all its 250 vehicles, 40,000 records
 	@$(GO) test ./cmd/milepost -run TestFleetStory -whole-fleet -v -timeout 20m
+
+hostile: ## REQUESTS (100000) bad ones of all kinds at a running node, SEED; fails if honest clients lose over half their speed
+	@MILEPOST_TEST_HOSTILE=$(or $(REQUESTS),100000) MILEPOST_TEST_SEED=$(SEED) $(GO) test -run '^TestHostile$$' -count 1 -v -timeout 2h ./node
 
 bench: build ## measure what this machine can carry; GROW=1 for growth to a million records
 	@./$(BIN) bench $(if $(GROW),--grow)

@@ -212,6 +212,11 @@ func (n *Node) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if fast := (*tooFast)(nil); errors.As(err, &fast) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(fast.seconds)))
+		if fast.tell {
+			c := n.callerOf(r)
+			who, _ := n.callerName(c, r)
+			n.log.Warn("a caller is cut short", "caller", who, "err", err)
+		}
 	}
 	n.metrics.refusals.WithLabelValues(code).Inc()
 	body := errorBody(err)

@@ -79,15 +79,10 @@ func (n *Node) Released() bool {
 	}
 }
 
-// MaxHandled bounds the records that a leader has under way.
-func (c *Config) MaxHandled(n int) { c.maxHandled = n }
-
-// Handled is how many records of a caller this leader has under way.
-func (n *Node) Handled(who string) int {
-	n.places.mu.Lock()
-	defer n.places.mu.Unlock()
-	return n.places.by[who]
-}
+// Occupy takes places for records under way in a caller's name, if it may
+// have so many; Vacate gives them back.
+func (n *Node) Occupy(who string, records int) bool { return n.places.take(who, records) }
+func (n *Node) Vacate(who string, records int)      { n.places.give(who, records) }
 
 // Propose has the ledger take records that nobody has checked, as a lying
 // leader would, and returns what the state machine made of each.

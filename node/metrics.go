@@ -11,6 +11,7 @@ const Version = "0.1.0-dev"
 type metrics struct {
 	registry       *prometheus.Registry
 	refusals       *prometheus.CounterVec
+	connsRefused   *prometheus.CounterVec
 	skipped        *prometheus.CounterVec
 	refusedHeads   prometheus.Counter
 	refusedEntries prometheus.Counter
@@ -32,6 +33,8 @@ func newMetrics() *metrics {
 		registry: prometheus.NewRegistry(),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "milepost_refusals_total", Help: "Requests and records refused by the API, by error code."}, []string{"code"}),
+		connsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "milepost_refused_connections_total", Help: "Incoming connections that were not let in, by reason: full, timeout, tls or peer."}, []string{"reason"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "milepost_skipped_records_total", Help: "Records of ledger entries that the state machine refused, by error code."}, []string{"code"}),
 		refusedHeads: prometheus.NewCounter(prometheus.CounterOpts{
@@ -64,7 +67,7 @@ func newMetrics() *metrics {
 			Name: "milepost_store_seconds", Help: "Time of one write to a database, synced, in seconds, by file.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15)}, []string{"file"}),
 	}
-	m.registry.MustRegister(m.refusals, m.skipped, m.refusedHeads, m.refusedEntries, m.peerRefusals, m.cosigned, m.roundSeconds, m.cosignSeconds, m.storeSeconds,
+	m.registry.MustRegister(m.refusals, m.connsRefused, m.skipped, m.refusedHeads, m.refusedEntries, m.peerRefusals, m.cosigned, m.roundSeconds, m.cosignSeconds, m.storeSeconds,
 		m.scrubPasses, m.scrubbed, m.scrubLeaves, m.damageFound, m.damageMended, m.damaged,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

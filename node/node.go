@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -34,7 +35,6 @@ type Config struct {
 	MaxRequests int // a second of one member; 0 is DefaultMaxRequests, less than 0 no bound
 
 	rateClock  func() time.Time                                 // of rates; nil is time.Now
-	maxHandled int                                              // 0 is the constant of that name; tests lower it
 	sightEvery time.Duration                                    // 0 is the constant of that name; tests shorten it
 	stuckAfter time.Duration                                    // 0 is the constant of that name; tests shorten it
 	hangTicks  <-chan time.Time                                 // when to look for calls that hang; nil for each half second
@@ -203,6 +203,7 @@ func Start(cfg Config) (n *Node, err error) {
 	n.port, err = wire.Listen(listen, wire.Config{
 		Identity: n.keys.Load().identity, RaftPeer: n.raftPeer, PinOf: n.pinOfAddress, HTTPSPeer: n.refuseRevoked, Holder: n.holder,
 		Advertise: n.address, Dialer: cfg.Dial,
+		Refused: func(_ net.Addr, reason string, _ error) { n.metrics.connsRefused.WithLabelValues(reason).Inc() },
 	})
 	if err != nil {
 		return nil, fault.New("listen", listen, "the node's port cannot be opened").Because(err).WithHint("is another node running on it?")
@@ -212,7 +213,7 @@ func Start(cfg Config) (n *Node, err error) {
 		cfg.rateClock = time.Now
 	}
 	n.work = newTurns[func()](runtime.GOMAXPROCS(0))
-	n.bodies, n.places = newShares(maxBodies), newShares(cmp.Or(cfg.maxHandled, maxHandled))
+	n.bodies, n.places = newShares(maxBodies), newShares(maxHandled)
 	n.rates = &rates{perSecond: float64(cmp.Or(cfg.MaxRequests, DefaultMaxRequests)), now: cfg.rateClock, buckets: map[string]*bucket{}}
 	n.clock = &clock{ask: n.askClocks, off: n.clockOff, spawn: n.spawn}
 	n.metrics.registry.MustRegister(gauges{n})

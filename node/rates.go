@@ -39,6 +39,7 @@ type bucket struct {
 	at                time.Time
 	perSecond         float64 // of requests
 	requests, refused float64
+	told              time.Time // when the log last said that the caller is cut short
 }
 
 const (
@@ -90,7 +91,11 @@ func (r *rates) take(who string, stranger bool) error {
 	b := r.of(who, stranger)
 	wait := max((1-b.requests)/b.perSecond, -b.refused/(b.perSecond/ofRefused))
 	if wait > 0 {
-		return &tooFast{math.Ceil(wait)}
+		tell := b.at.Sub(b.told) >= complaintEvery
+		if tell {
+			b.told = b.at
+		}
+		return &tooFast{math.Ceil(wait), tell}
 	}
 	b.requests--
 	return nil
@@ -107,7 +112,10 @@ func (r *rates) refuse(who string, stranger bool, n int) {
 }
 
 // tooFast refuses a caller that asks for too much.
-type tooFast struct{ seconds float64 }
+type tooFast struct {
+	seconds float64 // until it may come again
+	tell    bool    // the log hasn't said so for a while
+}
 
 func (e *tooFast) Error() string { return e.Unwrap().Error() }
 func (e *tooFast) Unwrap() error {
