@@ -3,6 +3,8 @@ package node_test
 import (
 	"bytes"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,6 +132,9 @@ func TestForkedLeader(t *testing.T) {
 		}
 		if found.Size != size {
 			t.Errorf("%s has evidence of size %d", id, found.Size)
+		}
+		if !slices.Contains(strings.Fields(found.SignedBy), "lyon") {
+			t.Errorf("%s names %s", id, found.SignedBy)
 		}
 		c.checkEvidence(found)
 	}

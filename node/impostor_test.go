@@ -116,6 +116,7 @@ func TestImpostorLeader(t *testing.T) {
 
 	for what, e := range map[string]*raft.Log{
 		"garbage":         entry(last+1, []byte("garbage")),
+		"a later version": entry(last+1, append([]byte{2}, sound[1:]...)),
 		"an empty entry":  entry(last+1, nil),
 		"the future":      entry(last+1, poisoned),
 		"10m10s ahead":    entry(last+1, ahead(10*time.Minute+10*time.Second)),
@@ -160,6 +161,11 @@ func TestImpostorLeader(t *testing.T) {
 		t.Error("history was rewritten")
 	}
 	refused(t, c.ended("turin"), "ledger_rewrite")
+	for _, words := range []string{`msg="a leader wants to rewrite what is final" peer=lyon`, `msg="refused to store a ledger entry" peer=lyon`} {
+		if !c.said("turin", words) {
+			t.Errorf("the log does not say %s", words)
+		}
+	}
 	liar.end()
 
 	for _, id := range []string{"lyon", "turin", "leeds", "mutual"} {

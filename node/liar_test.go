@@ -190,7 +190,7 @@ func (c *cluster) liesByTree(r role, tell func(car string, notes [][]byte) [][]b
 		c.ack("leeds", next)
 		c.eventually("the leader naming who does not cosign", func() bool { // in a round that waits for its answer
 			c.ack("leeds", c.reading(newVIN(), 60_000))
-			silent := c.Nodes["turin"].Status().Silent
+			silent := c.Nodes[c.leader()].Status().Silent
 			// A tree with fewer leaves than the head's can't be compared.
 			return len(silent) > 0 && silent[0].Node == r.liar && slices.Contains([]string{"root_mismatch", "behind"}, silent[0].Error.Code)
 		})
