@@ -23,10 +23,14 @@ type Refusal struct {
 }
 
 // Grave reports whether no honest node does what was refused. The others,
-// such as a tree head from before, may come of a bad moment.
+// such as a tree head from before, may come of a bad moment: a machine that
+// was asleep finds all that it was asked meanwhile at once.
 func (r Refusal) Grave() bool {
+	if r.Error.Code == "overloaded" {
+		return r.Count >= floodCount
+	}
 	return slices.Contains([]string{"root_mismatch", "contradiction", "cosignature", "cosigner_bad", "cosigner_twice", "log_key_bad", "log_key_missing",
-		"log_unknown", "consistency", "request_form", "newer_needed", "ledger_entry", "ledger_rewrite", "overloaded"}, r.Error.Code)
+		"log_unknown", "consistency", "request_form", "newer_needed", "ledger_entry", "ledger_rewrite"}, r.Error.Code)
 }
 
 // refusals keeps, in memory, what was refused of whom: one line for each node
@@ -87,6 +91,10 @@ func (n *Node) refusals() []Refusal {
 	return out
 }
 
+// floodCount is how many requests are refused as too many at a time before
+// that is called a flood.
+const floodCount = 100
+
 // maxAtOnce is how many requests of one kind a node may have under way here
 // at a time. An honest one has one, and for a moment those that it gave up.
 const maxAtOnce = 4
@@ -108,7 +116,7 @@ func (n *Node) fewAtOnce(kind string, fn func(http.ResponseWriter, *http.Request
 			mu.Unlock()
 			err := fault.New("overloaded", "", "this node has too many such requests of "+id+" under way").WithHint("try again in a moment")
 			if n.refusedOf(id, 0, err) {
-				n.log.Error("a node floods this one", "peer", id, "request", kind, "err", err)
+				n.log.Warn("a node sends too much at a time", "peer", id, "request", kind, "err", err)
 			}
 			return err
 		}

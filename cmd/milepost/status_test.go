@@ -130,9 +130,12 @@ func TestStatusFindings(t *testing.T) {
 		}, ":feature_level"},
 		"a liar": {func(v map[string]*nodeView) {
 			for _, id := range []string{"lyon", "leeds"} {
-				v[id].Status.Refused = []node.Refusal{{Node: "turin", Count: 2, Error: node.ErrorBody{Code: "root_mismatch"}}, {Node: "turin", Count: 1, Error: node.ErrorBody{Code: "old_size"}}}
+				v[id].Status.Refused = []node.Refusal{{Node: "turin", Count: 2, Error: node.ErrorBody{Code: "root_mismatch"}}, {Node: "turin", Count: 1, Error: node.ErrorBody{Code: "old_size"}}, {Node: "turin", Count: 99, Error: node.ErrorBody{Code: "overloaded"}}}
 			}
 		}, "turin:root_mismatch turin:root_mismatch"},
+		"a flood": {func(v map[string]*nodeView) {
+			v["lyon"].Status.Refused = []node.Refusal{{Node: "turin", Count: 100, Error: node.ErrorBody{Code: "overloaded"}}}
+		}, "turin:overloaded"},
 		"no liar":     {func(v map[string]*nodeView) { v["lyon"].Status.Tolerates = 0 }, ":tolerates_none"},
 		"another log": {func(v map[string]*nodeView) { v["turin"].Status.Origin = "else/1234" }, ":origin"},
 		"silent": {func(v map[string]*nodeView) {
