@@ -134,7 +134,7 @@ func (a *audit) findOrigin() error {
 		return err
 	}
 	origin := origins[len(origins)-1]
-	if a.kept != nil && slices.Contains(origins, a.kept.Origin()) {
+	if a.kept != nil && (slices.Contains(origins, a.kept.Origin()) || amongPredecessors(a.kept, origin)) {
 		origin = a.kept.Origin()
 	}
 	a.rep.Origin = origin
@@ -145,6 +145,17 @@ func (a *audit) findOrigin() error {
 		return fmt.Errorf("the data is of the log %s, the policy of %s", origin, a.opt.Policy.Origin())
 	}
 	return nil
+}
+
+// amongPredecessors reports whether a tree still has no leaves but those of
+// logs that its own goes on from, the newest of an origin.
+func amongPredecessors(tree *log.Log, origin string) bool {
+	v := tree.View()
+	if v == nil {
+		return false
+	}
+	defer v.Release()
+	return v.Seal.Origin == origin && origin != tree.Origin()
 }
 
 // run replays the ledger up to where the tree stands, and compares the

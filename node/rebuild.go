@@ -75,6 +75,12 @@ func Rebuild(ctx context.Context, dir string, progress func(done, total uint64))
 	}
 	if !slices.Contains(origins, origin) {
 		origin = origins[len(origins)-1]
+		if old := oldTree(dir); old != nil {
+			if amongPredecessors(old, origin) {
+				origin = old.Origin()
+			}
+			old.Close()
+		}
 	}
 	path := filepath.Join(dir, rebuildFile)
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) { // of one that was broken off
@@ -195,14 +201,23 @@ func keptRoots(dir string) (kept map[uint64][32]byte, newest uint64, origin stri
 	return kept, newest, origin, nil
 }
 
-// appliedOf is what the former tree had taken, if that can still be told.
-func appliedOf(dir string, ledger *store.Store) uint64 {
+// oldTree opens the former tree; nil if that can't be read.
+func oldTree(dir string) *log.Log {
 	path := filepath.Join(dir, treeFile)
 	if store.CheckPages(path) != nil {
-		return 0
+		return nil
 	}
 	old, err := log.Open(path, log.Config{ReadOnly: true})
 	if err != nil {
+		return nil
+	}
+	return old
+}
+
+// appliedOf is what the former tree had taken, if that can still be told.
+func appliedOf(dir string, ledger *store.Store) uint64 {
+	old := oldTree(dir)
+	if old == nil {
 		return 0
 	}
 	defer old.Close()

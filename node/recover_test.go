@@ -144,6 +144,20 @@ func TestRecoveryOfALostMajority(t *testing.T) {
 	for _, id := range []string{"paris", "lyon2", "rome"} {
 		c.run(id)
 	}
+	// One stops wherever it is, among the leaves of before perhaps.
+	c.eventually("paris beginning", func() bool { size, _ := c.Nodes["paris"].TreeHead(); return size > 0 })
+	c.StopNode("paris")
+	paris := c.Cluster.Cluster.DataPath("paris")
+	for range 2 {
+		audit, err := node.Audit(ctx, paris, node.AuditOptions{Policy: c.policy(), Now: time.Now()})
+		must(t, err)
+		if len(audit.Wrong) > 0 || audit.Origin != c.origin {
+			t.Errorf("half way: %+v", audit)
+		}
+		_, err = node.Rebuild(ctx, paris, nil)
+		must(t, err)
+	}
+	c.run("paris")
 	c.ready()
 	if _, err = c.as("paris", dealer).Submit(ctx, stale); err == nil {
 		t.Error("a record of the log before is taken")
