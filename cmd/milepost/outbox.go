@@ -83,19 +83,18 @@ func outboxOf(c *cli.Context, cl *node.Cluster, member string) (cfg outbox.Confi
 	return cfg, err
 }
 
-// queueRecords is record submit --queue.
-func queueRecords(c *cli.Context, paths []string) error {
-	notes, err := readNotes(paths)
-	if err != nil {
-		return err
-	}
+var queueFlag = &cli.BoolFlag{Name: "queue", Usage: "keep what is sent in the outbox until it is acknowledged, so that the line may be down"}
+
+// queueRecords puts signed records into the outbox, sends all that is there if
+// it can, and says what became of these; names are what a person knows them by.
+func queueRecords(c *cli.Context, notes [][]byte, names []string) error {
 	cfg, cl, err := outboxConfig(c)
 	if err != nil {
 		return err
 	}
 	for i, note := range notes {
 		if err := checkOffline(cfg, cl, note); err != nil {
-			return fault.New(fault.Code(err), paths[i], err.Error()).WithHint(fault.Hint(err))
+			return fault.New(fault.Code(err), names[i], err.Error()).WithHint(fault.Hint(err))
 		}
 	}
 	q, err := outbox.Create(cfg)
@@ -117,7 +116,7 @@ func queueRecords(c *cli.Context, paths []string) error {
 		}
 		errs[i] = ans.Records[i].Error
 	}
-	err = printEach(c, ans, paths, errs, "refused", func(i int, name string) {
+	err = printEach(c, ans, names, errs, "refused", func(i int, name string) {
 		switch it := ans.Records[i]; it.State {
 		case outbox.Acknowledged:
 			fmt.Fprintf(c.App.Writer, "%s: acknowledged, log index %d, leaf hash %s\n", name, *it.Index, it.LeafHash)
@@ -228,7 +227,7 @@ func flushOutbox(c *cli.Context) error {
 	}
 	switch {
 	case down != nil && len(pending) > 0:
-		return fault.New(fault.Code(down), "", fmt.Sprintf("%d records are pending, NOT acknowledged: %v", len(pending), down)).
+		return fault.New(fault.Code(down), "", fmt.Sprintf("pending, NOT acknowledged: %d. %v", len(pending), down)).
 			WithHint("nothing is lost: run it again when the line is up")
 	case down != nil:
 		return down

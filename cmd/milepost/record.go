@@ -29,7 +29,7 @@ func recordCommand() *cli.Command {
 				Description: "With --queue the records are on this disk first, in the member's outbox, and are then sent with all that waits\n" +
 					"there. If the line is down they stay: `pending` is NOT acknowledged, though the exit status is 0.\n" +
 					"`milepost outbox list` shows them, `milepost outbox flush` sends them.",
-				Flags: clientFlags(jsonFlag, outboxFlag, &cli.BoolFlag{Name: "queue", Usage: "keep the records in the outbox until they are acknowledged"}), Action: submitRecords,
+				Flags: clientFlags(jsonFlag, outboxFlag, queueFlag), Action: submitRecords,
 			},
 			recordCheckCommand(),
 			importCommand(keyFlag),
@@ -81,12 +81,12 @@ func submitRecords(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("queue") {
-		return queueRecords(c, args)
-	}
 	notes, err := readNotes(args)
 	if err != nil {
 		return err
+	}
+	if c.Bool("queue") {
+		return queueRecords(c, notes, args)
 	}
 	s, err := dial(c, true)
 	if err != nil {

@@ -32,9 +32,10 @@ func recordNewCommand(keyFlag cli.Flag) *cli.Command {
 			"  milepost record new dispute.answered --vehicle VIN --case 3fa91c2b position=denies --attach answer=letter.pdf --submit\n" +
 			"A hash of an earlier record of the vehicle may be given as its first 8 digits or more.\n" +
 			"With --submit nothing is left behind of a record that is refused. If the outcome stays unknown, the signed\n" +
-			"record is kept, in the file of -o or in ID.record: `milepost record submit` sends the same bytes again.",
+			"record is kept, in the file of -o or in ID.record: `milepost record submit` sends the same bytes again. With --queue too the line\n" +
+			"may be down: the record waits in the outbox (`milepost outbox --help`).",
 		Flags: clientFlags(
-			outFlag, keyFlag,
+			outFlag, keyFlag, queueFlag, outboxFlag,
 			&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
 			&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
 			&cli.StringFlag{Name: "case", Usage: "the `ID` of the case of this vehicle that it belongs to, or its first 8 digits or more"},
@@ -84,6 +85,9 @@ func newRecord(c *cli.Context) error {
 	n := &newDraft{def: def, subjects: c.StringSlice("subject")}
 	// Before anybody is asked for the fields: with what it needs to be sent.
 	var out *sending
+	if c.Bool("queue") && !c.Bool("submit") {
+		return fault.New("usage", "--queue", "a draft can't be sent").WithHint("add --submit")
+	}
 	if c.Bool("submit") {
 		if out, err = readyToSend(c, cl, author); err != nil {
 			return err

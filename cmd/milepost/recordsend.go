@@ -44,7 +44,7 @@ func attachTo(text string, as []record.Attachment) (string, error) {
 // sending is what a record that is being made will be signed and sent with.
 type sending struct {
 	signer  certs.Signer
-	session *session
+	session *session // nil with --queue
 }
 
 // readyToSend reads the key and finds a node.
@@ -57,6 +57,9 @@ func readyToSend(c *cli.Context, cl *node.Cluster, author string) (*sending, err
 		return nil, err
 	}
 	out := &sending{signer: s}
+	if c.Bool("queue") {
+		return out, nil
+	}
 	out.session, err = dial(c, true)
 	return out, err
 }
@@ -103,6 +106,9 @@ func (out *sending) send(c *cli.Context, n *newDraft, text string, openings []re
 		}
 	}
 	notes, names := [][]byte{note}, []string{name}
+	if out.session == nil {
+		return queueRecords(c, notes, names)
+	}
 	warn(c, out.session.client, notes, names)
 	ans, err := submit(c, out.session.client, notes)
 	switch {

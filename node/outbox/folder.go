@@ -31,16 +31,30 @@ const (
 
 // folder is owned by the goroutine that scans it.
 type folder struct {
-	seen  map[string]fileInfo // as they were at the last look
-	known map[string]string   // pending file -> leaf hash
-	said  string              // the last trouble that was logged
+	seen  map[string]look
+	known map[string]string // pending file -> leaf hash
+	said  string            // the last trouble that was logged
 }
+
+// look is how often in a row a file has looked the same.
+type look struct {
+	fileInfo
+	times int
+}
+
+// A file is taken when it has looked the same twice: whoever writes it in
+// place, and doesn't rename it in, may not have come to its end. What is no
+// JSON at all gets more time, for it may be half of one.
+const (
+	looksWhole = 2
+	looksWrong = 6
+)
 
 func (w *Workshop) openFolder() error {
 	if w.cfg.Folder == "" {
 		return nil
 	}
-	w.folder = folder{seen: map[string]fileInfo{}, known: map[string]string{}}
+	w.folder = folder{seen: map[string]look{}, known: map[string]string{}}
 	d := w.cfg.Queue.disk
 	if _, err := d.stat(w.cfg.Folder); err != nil {
 		return fault.New("file", w.cfg.Folder, "the folder to be watched cannot be read").Because(bare(err))
@@ -91,19 +105,19 @@ func (w *Workshop) scan(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	seen := map[string]fileInfo{}
+	seen := map[string]look{}
 	for _, name := range names {
 		info, err := d.stat(filepath.Join(dir, name))
 		if err != nil || !info.regular || !isDropped(name) {
 			continue
 		}
-		// Whoever writes it in place, and doesn't rename it in, may not have
-		// come to its end.
-		if before, ok := w.folder.seen[name]; !ok || before != info {
-			seen[name] = info
-			continue
+		l := look{info, 1}
+		if before := w.folder.seen[name]; before.fileInfo == info {
+			l.times += before.times
 		}
-		errs = append(errs, w.takeFile(name, info))
+		if l.times < looksWhole || !w.takeFile(name, l, &errs) {
+			seen[name] = l
+		}
 	}
 	w.folder.seen = seen
 	waiting, err := d.list(filepath.Join(dir, pendingDir))
@@ -121,26 +135,30 @@ func isDropped(name string) bool {
 }
 
 // takeFile signs and queues what a file asks for, and moves it to pending; or
-// to refused.
-func (w *Workshop) takeFile(name string, info fileInfo) error {
+// to refused. It is false if the file stays where it is.
+func (w *Workshop) takeFile(name string, l look, errs *[]error) bool {
 	data, err := w.cfg.Queue.disk.read(filepath.Join(w.cfg.Folder, name), MaxUnsigned)
 	if fault.Code(err) == "too_large" {
-		err, data = unfit{err}, fmt.Append(nil, info) // tells it from others of its name
+		err, data = unfit{err}, fmt.Append(nil, l.fileInfo) // tells it from others of its name
 	}
 	if err == nil {
 		_, err = w.take(folderKey+string(data), data)
 	}
-	if errors.As(err, new(unfit)) {
+	if fault.Code(err) == "json_form" && l.times < looksWrong {
+		return false
+	}
+	switch {
+	case errors.As(err, new(unfit)):
 		text := fmt.Sprintf("NOT SIGNED, nothing of it is on the log.\n\n%s [%s]\n", err, fault.Code(err))
 		if hint := fault.Hint(err); hint != "" {
 			text += "Hint: " + hint + "\n"
 		}
-		return w.move("", name, refusedDir, data, map[string][]byte{errorEnd: []byte(text + "\nPut it right and drop it again.\n")})
+		err = w.move("", name, refusedDir, data, map[string][]byte{errorEnd: []byte(text + "\nPut it right and drop it again.\n")})
+	case err == nil:
+		err = w.move("", name, pendingDir, data, nil)
 	}
-	if err != nil {
-		return err
-	}
-	return w.move("", name, pendingDir, data, nil)
+	*errs = append(*errs, err)
+	return err == nil
 }
 
 // answerFile moves a file of pending to where its record's answer belongs.

@@ -88,6 +88,15 @@ func TestFolder(t *testing.T) {
 	}
 	exists(t, dir, "done/"+strings.TrimSuffix(filepath.Base(others[0]), ".json")+".answer.json")
 
+	// Half a file gets time to become a whole one, but not for ever.
+	drop("half.json", unsigned(9)[:40])
+	for range looksWrong - 1 {
+		must(t, w.scan(t.Context()))
+	}
+	exists(t, dir, "half.json")
+	must(t, w.scan(t.Context()))
+	exists(t, dir, "refused/half.json", "refused/half.error.txt")
+
 	// The log refuses one.
 	drop("d.json", unsigned(3))
 	twice(t, w)
@@ -119,7 +128,6 @@ func TestFolderWaitsForWhatIsAmiss(t *testing.T) {
 	must(t, w.scan(t.Context()))
 	wantCode(t, w.scan(t.Context()), "key_file")
 	w.cfg.Signer = sign
-	must(t, w.scan(t.Context()))
 	d.fullAt = d.steps
 	wantCode(t, w.scan(t.Context()), "disk_full")
 	d.fullAt = 0

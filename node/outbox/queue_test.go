@@ -490,7 +490,7 @@ func story(t *testing.T, d disk, log *fakeLog, ctx context.Context, added func(n
 // lost: what was queued is on the log once, whoever looks.
 func TestCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
-	const losses = 4 // different parts lost
+	const losses = 6 // different parts lost
 	crashes := 0
 	for step := 1; ; step++ {
 		ended := true
@@ -510,9 +510,14 @@ func TestCrashAtEveryStep(t *testing.T) {
 			}
 			ended = false
 			crashes++
-			d.restart()
 			log.set(func() { log.down, log.loses = nil, false; clear(log.refuses) })
-			checkAfter(t, fmt.Sprintf("step %d, loss %d", step, seed), d, log, queued)
+			at := fmt.Sprintf("step %d, loss %d", step, seed)
+			if seed%2 == 1 { // it was killed only; the power fails while that is put right
+				d.crashAt = d.steps + 1 + int(seed)/2 + step%9
+				crashing(func() { checkAfter(t, at, d, log, queued) })
+			}
+			d.restart()
+			checkAfter(t, at, d, log, queued)
 		}
 		if ended {
 			break
