@@ -490,7 +490,7 @@ func story(t *testing.T, d disk, log *fakeLog, ctx context.Context, added func(n
 // lost: what was queued is on the log once, whoever looks.
 func TestCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
-	const losses = 6 // different parts lost
+	const losses = 4 // different parts lost
 	crashes := 0
 	for step := 1; ; step++ {
 		ended := true
