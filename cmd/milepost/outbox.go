@@ -137,7 +137,7 @@ func queueRecords(c *cli.Context, notes [][]byte, names []string) error {
 // waits are the codes that say: the line is down, or the log can't take
 // anything now. That is what an outbox is for.
 var waits = map[string]bool{
-	"unreachable": true, "no_leader": true, "overloaded": true, "unknown": true, "behind": true, "no_head": true, "no_quorum": true,
+	"unreachable": true, "no_leader": true, "overloaded": true, "rate_limited": true, "unknown": true, "behind": true, "no_head": true, "no_quorum": true,
 	"clock": true, "stopping": true, "outbox_busy": true,
 }
 
