@@ -334,7 +334,9 @@ func TestHostile(t *testing.T) {
 	}
 	entry, err := c.Cluster.Cluster.Node(target)
 	must(t, err)
-	s := &siege{c: c, address: entry.Address, bad: c.badRecords(), keys: map[string]*certs.TLSIdentity{}}
+	// An event in the future is one no more when the siege has lasted a minute.
+	bad := slices.DeleteFunc(c.badRecords(), func(r request) bool { return r.code == "future" })
+	s := &siege{c: c, address: entry.Address, bad: bad, keys: map[string]*certs.TLSIdentity{}}
 	s.pin, err = c.key("node/"+target, keyfile.UseTLS).Public()
 	must(t, err)
 	other := map[string]string{"member": other, "node": "node/mutual"}

@@ -124,7 +124,7 @@ func testNoQuorum(t *testing.T, c *cluster) {
 		}
 	}
 	must(t, json.Unmarshal([]byte(body), &answer))
-	if status != http.StatusServiceUnavailable || answer.Ready || answer.Node != "lyon" || len(answer.Checks) != 7 {
+	if status != http.StatusServiceUnavailable || answer.Ready || answer.Node != "lyon" || len(answer.Checks) != 8 {
 		t.Errorf("%d %s", status, body)
 	}
 	for _, check := range answer.Checks {
