@@ -38,7 +38,7 @@ func (n *Node) contradiction(from string, c *verify.Checkpoint, note *certs.Note
 	behind := n.against(c, n.standBehind(note))
 	signed := strings.Join(behind, " ")
 	refused := fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
-	if n.refusedOf(from, c.Size, refused) || len(behind) > 1 {
+	if n.refusedOf(from, c.Size, refused, "head") || len(behind) > 1 {
 		n.log.Error("a tree head contradicts this node's tree", "peer", from, "size", c.Size, "theirs", verify.Hex(c.Root), "signed_by", signed, "err", refused)
 	}
 	if len(behind) < 2 || n.lie.shameless {

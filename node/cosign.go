@@ -79,7 +79,7 @@ func (n *Node) cosign(ctx context.Context, from string, req *cosignRequest) (sig
 	if root != c.Root || !view.IsSeal(c.Size) {
 		err := fault.New("root_mismatch", "", fmt.Sprintf("this node's own tree has another root at size %d", c.Size))
 		n.metrics.refusedHeads.Inc()
-		if n.refusedOf(from, c.Size, err) {
+		if n.refusedOf(from, c.Size, err, "cosign") {
 			n.log.Error("refused to cosign a root that is not this tree's", "peer", from, "size", c.Size, "theirs", verify.Hex(c.Root), "own", verify.Hex(root), "err", err)
 		}
 		n.keepRefused(req.checkpoint)

@@ -73,7 +73,7 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 		if code := fault.Code(err); !errors.As(err, &refused) && code != "ledger_order" && code != "ledger_entry" {
 			// A disk that failed once can't be trusted with the next write; and
 			// who is to rewrite what is final must not go on without a person.
-			if leader := n.leader(); fault.Code(err) == "ledger_rewrite" && n.refusedOf(leader, 0, err) {
+			if leader := n.leader(); fault.Code(err) == "ledger_rewrite" && n.refusedOf(leader, 0, err, "rewrite") {
 				n.log.Error("a leader wants to rewrite what is final", "peer", leader, "err", err)
 			}
 			n.fail(fmt.Errorf("ledger: %w", err))
@@ -81,7 +81,7 @@ func (n *Node) openLedger(cfg store.Config) (*store.Store, error) {
 		}
 		n.metrics.refusedEntries.Inc()
 		leader := n.leader() // who sends entries; its name may be a moment old
-		if n.refusedOf(leader, 0, err) {
+		if n.refusedOf(leader, 0, err, "entry") {
 			n.log.Error("refused to store a ledger entry", "peer", leader, "err", err)
 		}
 		select {

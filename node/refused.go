@@ -43,16 +43,16 @@ type refusals struct {
 type refusalKey struct{ node, code string }
 
 type refusal struct {
-	since, last time.Time // by this node's clock
-	told        time.Time // monotonic: when the log last said so
+	since, last time.Time            // by this node's clock
+	told        map[string]time.Time // line of the log -> when it last said so, monotonic
 	count, size uint64
 	err         error
 }
 
 // refusedOf notes that something was refused of another node, for status and
-// metrics, and reports whether the log is to say so: the first time, and then
-// no more than once a minute, however often it happens.
-func (n *Node) refusedOf(peer string, size uint64, err error) bool {
+// metrics, and reports whether the log is to say so in a line: the first time,
+// and then no more than once a minute, however often it happens.
+func (n *Node) refusedOf(peer string, size uint64, err error, line string) bool {
 	if peer == "" || peer == n.id {
 		return true // nobody else to name
 	}
@@ -63,14 +63,14 @@ func (n *Node) refusedOf(peer string, size uint64, err error) bool {
 	key := refusalKey{peer, code}
 	r := n.refusedBy.of[key]
 	if r == nil {
-		r = &refusal{since: n.now()}
+		r = &refusal{since: n.now(), told: map[string]time.Time{}}
 		n.refusedBy.of[key] = r
 	}
 	r.count, r.size, r.err, r.last = r.count+1, size, err, n.now()
-	if !r.told.IsZero() && time.Since(r.told) < complaintEvery {
+	if told, ok := r.told[line]; ok && time.Since(told) < complaintEvery {
 		return false
 	}
-	r.told = time.Now()
+	r.told[line] = time.Now()
 	return true
 }
 
@@ -115,7 +115,7 @@ func (n *Node) fewAtOnce(kind string, fn func(http.ResponseWriter, *http.Request
 		if underWay[id] >= maxAtOnce {
 			mu.Unlock()
 			err := fault.New("overloaded", "", "this node has too many such requests of "+id+" under way").WithHint("try again in a moment")
-			if n.refusedOf(id, 0, err) {
+			if n.refusedOf(id, 0, err, "flood") {
 				n.log.Warn("a node sends too much at a time", "peer", id, "request", kind, "err", err)
 			}
 			return err
@@ -144,7 +144,7 @@ func (n *Node) blame(peer string, size uint64, err error) {
 	if err == nil || peer == n.id || isOutage(err) {
 		return
 	}
-	if n.refusedOf(peer, size, err) {
+	if n.refusedOf(peer, size, err, "request") {
 		n.log.Warn("a node's request was refused", "peer", peer, "size", size, "err", err)
 	}
 }

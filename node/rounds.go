@@ -117,7 +117,7 @@ func (n *Node) round(ctx context.Context) bool {
 					err = fault.New("cosignature", "", "the answer is no cosignature by this node of this head")
 				}
 			}
-			if fault.Code(err) == "cosignature" && n.refusedOf(id, c.Size, err) {
+			if fault.Code(err) == "cosignature" && n.refusedOf(id, c.Size, err, "cosignature") {
 				n.log.Error("a node's cosignature is none", "peer", id, "size", c.Size, "err", err)
 			}
 			n.heardOf(id, c.Size, err)

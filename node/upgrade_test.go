@@ -179,7 +179,7 @@ func TestUnknownEntriesHalt(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, nil)
 	c.ack("turin", c.readings(3)...)
-	size, root := c.agree()
+	c.agree()
 	known := node.EncodeBatch(time.Now(), c.reading(newVIN(), 50_000))
 	unknown := append([]byte{2}, known[1:]...)
 	leader := c.leader()
@@ -187,7 +187,7 @@ func TestUnknownEntriesHalt(t *testing.T) {
 		t.Errorf("%s was to store it: %v", leader, err)
 	}
 	c.ack("turin", c.reading(newVIN(), 40_000))
-	size, root = c.agree()
+	size, root := c.agree()
 
 	voters := []string{"lyon", "turin", "leeds"}
 	kept := t.TempDir()
