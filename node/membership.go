@@ -41,7 +41,7 @@ func (n *Node) reconcile(ctx context.Context) {
 			}
 			continue
 		}
-		if _, published, _ := n.heads.state(); published > 0 && n.leads() {
+		if n.leads() {
 			n.reconcileRaft()
 		}
 	}
