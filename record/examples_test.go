@@ -141,7 +141,7 @@ var fullBodies = map[string]jcs.Value{
 		"feature_level", 1, "founding", testFounding, "nodes", []jcs.Value{testNode("east"), testNode("west")},
 		"policy", []string{"# a policy"}, "pop", []string{testPop},
 		"predecessor", obj("origin", "milepost.example/old/"+strings.Repeat("0a", 20), "root", testHash, "size", 7), "prev", testHash,
-		"rules", testRules),
+		"rules", testRules, "seed", "west"),
 	"rules.published/1": testRules.With("prev", jcs.Text(testHash)),
 	"odometer.reading/1": obj("confirmed", []string{"sentinel"}, "ecu_km", 31449, "precision", "exact", "purpose", "service_in",
 		"result", "read", "source", "visual", "unit", "KMT", "value", 31450),

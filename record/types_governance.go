@@ -82,7 +82,7 @@ func init() {
 			Example: `{"feature_level":1,"founding":{"governors":` + exampleGovernors + `,"nonce":"AAECAwQFBgcICQoLDA0ODw==","threshold":2},` +
 				`"nodes":[{` + exampleNode + exampleTLS + `}],"policy":["# the lines of a trust policy"],"pop":["` + examplePop + `"],` +
 				`"rules":{"calendars":[{"id":"utc","weekend":[6,7],"zone":"UTC"}],"cases":{},"judgement":{},` + exampleRules + `}`,
-			Demands: "Nodes are sorted by id, each once. seed is one of them, and stands exactly with predecessor. " + governorsDemand + " " + nodeDemand + " " + rulesDemand,
+			Demands: "Nodes are sorted by id, each once. seed is one of them. " + governorsDemand + " " + nodeDemand + " " + rulesDemand,
 			Say: func(b jcs.Value) (string, string) {
 				return fmt.Sprintf("open this log: founded by %s; first nodes: %s",
 					strings.Join(namesOf(b.Get("founding").Get("governors"), "name"), ", "), strings.Join(namesOf(b.Get("nodes"), "id"), ", ")), ""
@@ -180,10 +180,7 @@ func checkGenesis(r *Record) error {
 		}
 	}
 	seed := r.Body.Get("seed").Str
-	switch known := slices.ContainsFunc(nodes, func(n jcs.Value) bool { return n.Get("id").Str == seed }); {
-	case r.Body.Has("seed") != r.Body.Has("predecessor"):
-		return badField("body.seed", "it stands with a predecessor, and only then")
-	case seed != "" && !known:
+	if seed != "" && !slices.ContainsFunc(nodes, func(n jcs.Value) bool { return n.Get("id").Str == seed }) {
 		return badField("body.seed", "%s is none of the nodes", clip(seed))
 	}
 	return checkRules(r.Body.Get("rules"), "body.rules")

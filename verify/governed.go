@@ -26,6 +26,8 @@ func (a *Authority) checkGenesis(r *record.Record, at Place, sigOK SigCheck) err
 	switch {
 	case r.Body.Has("predecessor"):
 		return fault.New("predecessor", "body.predecessor", "it goes on from another log, whose leaves are not before it")
+	case r.Body.Has("seed"):
+		return fault.New("predecessor", "body.seed", "it names a node that begins, and goes on from no log")
 	case at.Index != 0:
 		return fault.New("genesis_place", "", "a genesis stands at log index 0, or where its predecessor ends")
 	case r.Body.Has("prev"):

@@ -111,6 +111,8 @@ func (a *Authority) checkSuccession(r *record.Record, at Place, founders []Gover
 	switch {
 	case p == nil:
 		return fault.New("genesis_place", "", "the log has its genesis already")
+	case !r.Body.Has("seed"):
+		return fault.New("predecessor", "body.seed", "it names no node that begins with the leaves before it")
 	case p.Origin != a.Origin:
 		return fault.New("predecessor", "body.predecessor.origin", fmt.Sprintf("it goes on from %s, the leaves before it are of %s", p.Origin, a.Origin))
 	case p.Size != at.Index:

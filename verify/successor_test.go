@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +114,12 @@ func TestNobodyCanCheatByRecovering(t *testing.T) {
 		}},
 		{"it goes on from a smaller size", "authority < predecessor", "stands at log index", func(w *world) {
 			recovered(w, succession{nonce: "x", hosts: survivors.hosts, change: predecessor("size", jcs.Number(int64(len(w.leaves)-1)))})
+		}},
+		{"it names no node that begins", "authority < predecessor", "it names no node", func(w *world) {
+			recovered(w, succession{nonce: "x", hosts: survivors.hosts, change: func(b jcs.Value) jcs.Value {
+				b.Obj = slices.DeleteFunc(slices.Clone(b.Obj), func(f jcs.Field) bool { return f.Name == "seed" })
+				return b
+			}})
 		}},
 		{"it goes on from another log", "authority < predecessor", "the leaves before it are of", func(w *world) {
 			recovered(w, succession{nonce: "x", hosts: survivors.hosts, change: predecessor("origin", jcs.Text(successor))})
