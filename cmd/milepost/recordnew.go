@@ -36,6 +36,7 @@ func recordNewCommand(keyFlag cli.Flag) *cli.Command {
 		Flags: clientFlags(
 			outFlag, keyFlag,
 			&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
+			&cli.StringFlag{Name: "campaign", Usage: "the `NUMBER` of the recall that it is about, where --case does not tell it"},
 			&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
 			&cli.StringFlag{Name: "case", Usage: "the `ID` of the case of this vehicle that it belongs to, or its first 8 digits or more"},
 			&cli.BoolFlag{Name: "submit", Usage: "sign it, send it to a node and wait until it is acknowledged; with -o the signed record is kept"},
@@ -57,6 +58,7 @@ type newDraft struct {
 	def      *record.Type
 	draft    record.Draft
 	vehicle  string   // subject vehicle/..., "" if none was named
+	campaign string   // subject campaign/..., likewise
 	subjects []string // as given
 }
 
@@ -93,6 +95,9 @@ func newRecord(c *cli.Context) error {
 		return err
 	}
 	n := &newDraft{def: def, subjects: c.StringSlice("subject")}
+	if id := c.String("campaign"); id != "" {
+		n.campaign = record.CampaignSubject(id)
+	}
 	// Before anybody is asked for the fields: with what it needs to be sent.
 	var out *sending
 	if c.Bool("submit") {
@@ -239,7 +244,7 @@ func (n *newDraft) needsVehicle() bool {
 	if len(n.subjects) > 0 {
 		return false
 	}
-	_, err := n.def.SubjectsOf(n.draft.Body, n.draft.Author, "")
+	_, err := n.def.SubjectsOf(n.draft.Body, n.draft.Author, "", n.campaign)
 	return err != nil
 }
 
@@ -247,7 +252,7 @@ func (n *newDraft) needsVehicle() bool {
 func (n *newDraft) text() (text string, err error) {
 	n.draft.Subjects = n.subjects
 	if len(n.subjects) == 0 {
-		if n.draft.Subjects, err = n.def.SubjectsOf(n.draft.Body, n.draft.Author, n.vehicle); err != nil {
+		if n.draft.Subjects, err = n.def.SubjectsOf(n.draft.Body, n.draft.Author, n.vehicle, n.campaign); err != nil {
 			return "", err
 		}
 	}
