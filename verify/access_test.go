@@ -75,7 +75,7 @@ func TestWhoReadsWithoutAGrant(t *testing.T) {
 			v := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{dealer: true, "reader.example": wrote}}
 			for class, typ := range types {
 				read, open := c.who, error(nil)
-				by, err := a.auth.MayRead(read, v, typ, "2026-05-04", now)
+				by, err := a.auth.MayRead(read, v, typ, nil, "2026-05-04", now)
 				if class == "O" || class == "G" {
 					open = verify.MayReadMembers(read)
 				} else {
@@ -167,7 +167,7 @@ func TestWhatAGrantOpens(t *testing.T) {
 			if len(v.Grants) != 1 || v.Grants[0].Hash != verify.Hex(r.Hash) || v.Grants[0].Author != dealer {
 				t.Fatalf("%+v", v.Grants)
 			}
-			by, err := a.auth.MayRead(c.who, v, c.typ, c.day, c.now)
+			by, err := a.auth.MayRead(c.who, v, c.typ, nil, c.day, c.now)
 			if fault.Code(err) != c.code && !(err == nil && c.code == "") || (by == nil) != (err != nil) {
 				t.Errorf("%v by %v, want %q", err, by, c.code)
 			}
@@ -219,16 +219,16 @@ func TestARevokedGrant(t *testing.T) {
 	}
 	link := verify.Reader{Secret: secretOf(1)}
 	v := &verify.Vehicle{VIN: vinA, Grants: after}
-	if by, err := a.auth.MayRead(link, v, "odometer.reading/1", "2026-05-04", a.now()); err != nil || by.Hash != verify.Hex(second.Hash) {
+	if by, err := a.auth.MayRead(link, v, "odometer.reading/1", nil, "2026-05-04", a.now()); err != nil || by.Hash != verify.Hex(second.Hash) {
 		t.Errorf("%+v, %v", by, err)
 	}
-	_, err := a.auth.MayRead(link, v, "service.visit/1", "2026-05-04", a.now())
+	_, err := a.auth.MayRead(link, v, "service.visit/1", nil, "2026-05-04", a.now())
 	wants(t, err, "grant_scope", "for other records of this vehicle")
 	v.Grants = after[:1]
-	_, err = a.auth.MayRead(link, v, "odometer.reading/1", "2026-05-04", a.now())
+	_, err = a.auth.MayRead(link, v, "odometer.reading/1", nil, "2026-05-04", a.now())
 	wants(t, err, "grant_revoked", "the grant was revoked")
 	v.Grants = nil // that of another vehicle
-	_, err = a.auth.MayRead(link, v, "odometer.reading/1", "2026-05-04", a.now())
+	_, err = a.auth.MayRead(link, v, "odometer.reading/1", nil, "2026-05-04", a.now())
 	wants(t, err, "no_access", "no grant on this vehicle")
 }
 
@@ -239,7 +239,7 @@ func TestTheClassOfAType(t *testing.T) {
 	a := ask(t)
 	v := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{"reader.example": true}}
 	read := func(typ string) error {
-		_, err := a.auth.MayRead(reader("PTI"), v, typ, "2026-05-04", a.now())
+		_, err := a.auth.MayRead(reader("PTI"), v, typ, nil, "2026-05-04", a.now())
 		return err
 	}
 	wants(t, read("service.visit/1"), "", "")

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -82,6 +83,16 @@ func (m *Meaning) mark(hash string, marks ...Mark) {
 	}
 }
 
+// CasesAbout lists the cases of a vehicle in all its histories, in the order
+// of the log, as they stand at a time (ms).
+func CasesAbout(b cases.Book, vehicle string, asOf int64) (all []cases.Status) {
+	for _, history := range historiesAbout(vehicle) {
+		all = append(all, cases.Statuses(b, history, asOf)...)
+	}
+	slices.SortStableFunc(all, func(x, y cases.Status) int { return cmp.Compare(x.Index, y.Index) })
+	return all
+}
+
 // meaning is step 6, for a file about a vehicle that is verified so far.
 func (c *check) meaning() error {
 	if !c.file.ownVehicle(c.file.Subject) {
@@ -92,7 +103,7 @@ func (c *check) meaning() error {
 	asOf, book := max(c.rep.AsOf*1000, c.seal.Time), c.casework
 	k := &Known{
 		Rules: &c.rules, AsOf: asOf,
-		Cases: cases.Statuses(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
+		Cases: CasesAbout(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
 	}
 	for _, e := range c.file.History(c.file.Subject).Entries {
 		entry := judge.Entry{Index: e.Index, Time: e.Time, Hash: Hex(e.Hash)}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,7 +25,8 @@ func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show a vehicle's history as a node knows it", ArgsUsage: "VIN",
 		Description: "This is a node's word; `milepost prove` and `milepost verify` give a proof.",
-		Flags:       clientFlags(grantFlag, jsonFlag, unitFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"}),
+		Flags: clientFlags(grantFlag, jsonFlag, unitFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"},
+			&cli.StringFlag{Name: "with", Usage: "also the vehicle's other `HISTORIES`: workshop, access or workshop,access"}),
 		Action: func(c *cli.Context) error {
 			unit, err := render.ParseUnit(c.String("unit"))
 			if err != nil {
@@ -33,7 +36,14 @@ func historyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			h, data, err := s.history(c, subject, map[bool]string{true: "?consistency=strict"}[c.Bool("strict")])
+			query := url.Values{}
+			if c.Bool("strict") {
+				query.Set("consistency", "strict")
+			}
+			if with := listed(c.String("with")); len(with) > 0 {
+				query.Set("with", strings.Join(with, ","))
+			}
+			h, data, err := s.history(c, subject, "?"+query.Encode())
 			if err != nil {
 				return err
 			}
@@ -66,7 +76,7 @@ func (s *session) history(c *cli.Context, subject, query string) (*node.HistoryA
 // resultsOf opens the records that a node sent; nobody has proved them.
 func resultsOf(h *node.HistoryAnswer, address string) (results []verify.Result, err error) {
 	for _, e := range h.Entries {
-		res := verify.Result{Subject: h.Subject, Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
+		res := verify.Result{Subject: cmp.Or(e.Subject, h.Subject), Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
 		raw, err := hex.DecodeString(e.LeafHash)
 		if err != nil || len(raw) != 32 {
 			return nil, fault.New("unexpected", address, "the node sent an entry without a leaf hash")
@@ -91,6 +101,9 @@ func tell(h *node.HistoryAnswer, address string, unit render.Unit) (string, erro
 	}
 	known := verify.Known{Rules: &verify.Rules{}}
 	for _, r := range results {
+		if r.Subject != h.Subject {
+			continue // the judgement is about the vehicle's own history
+		}
 		known.Entries = append(known.Entries, judge.Entry{Index: r.Index, Time: r.Time, Hash: verify.Hex(r.Hash), Record: r.Record})
 		known.AsOf = max(known.AsOf, r.Time)
 	}

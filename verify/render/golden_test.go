@@ -283,6 +283,24 @@ var stories = []struct {
 		b.withhold(b.read(turin, "2022-01-05T09:00:00+01:00", 61_000, "KMT"))
 		b.read(lyon, "2023-01-05T09:00:00+01:00", 121_900, "KMT")
 	}},
+	{"recalled and claimed", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2026-01-05T09:00:00+01:00", 31_000, "KMT")
+		id, at := strings.Repeat("ab", 32), ms(b.t, "2026-04-01T09:00:00Z")
+		b.subjects = []string{"campaign/26V-014", car}
+		b.add(maker, "recall.affects/1", "2026-04-01T10:00:00+02:00", time.Hour, `{"case":"`+id+`"}`)
+		b.subjects = []string{car}
+		claim := strings.Repeat("cd", 32)
+		b.known.Cases = []cases.Status{
+			{Case: id, Kind: "recall", State: "open", Words: "open, the owner is not told", Open: true, Subject: car, Index: 16, Opened: at, By: cases.Party{Member: maker},
+				Campaign: "campaign/26V-014",
+				Clocks:   []cases.ClockStatus{{Name: "notify", Set: at, Target: ms(b.t, "2026-04-08T21:59:59Z"), Breach: ms(b.t, "2026-04-29T21:59:59Z"), Overdue: ms(b.t, "2026-04-08T22:00:00Z"), Breached: true, Rules: 1}}},
+			{Case: claim, Kind: "warranty", State: "suspended", Words: "suspended: the clock stands", Open: true, Subject: car, Index: 17, Opened: at, By: cases.Party{Member: lyon},
+				For: "owner", Missing: []string{"defect_report"},
+				Clocks: []cases.ClockStatus{{Name: "decide", Set: at, Target: ms(b.t, "2026-04-08T21:59:59Z"), Breach: ms(b.t, "2026-04-10T21:59:59Z"), Paused: ms(b.t, "2026-04-03T09:00:00Z"), Rules: 1}}},
+			{Case: strings.Repeat("ef", 32), Kind: "order", State: "ordered", Words: "ordered, customs", Open: true, Subject: car, Index: 18, Opened: at, By: cases.Party{Member: lyon},
+				About: claim, Done: []string{"in_import", "customs"}},
+		}
+	}},
 	{"in miles", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
 		b.read(lyon, "2019-01-05T09:00:00+01:00", 80_467, "KMT")
 		b.read(leeds, "2021-01-05T09:00:00Z", 70_000, "SMI")
