@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
@@ -36,6 +37,7 @@ func recordNewCommand(keyFlag cli.Flag) *cli.Command {
 		Flags: clientFlags(
 			outFlag, keyFlag,
 			&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
+			&cli.StringFlag{Name: "vehicles", Usage: "make the same record for each vehicle in `FILE`, a VIN a line, signed, in the directory of -o; --submit sends all in one submission"},
 			&cli.StringFlag{Name: "campaign", Usage: "the `NUMBER` of the recall that it is about, where --case does not tell it"},
 			&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
 			&cli.StringFlag{Name: "case", Usage: "the `ID` of the case of this vehicle that it belongs to, or its first 8 digits or more"},
@@ -117,6 +119,15 @@ func newRecord(c *cli.Context) error {
 	}
 	if n.draft.Body, err = fields(def, n.draft.Body, args[1:]); err != nil {
 		return err
+	}
+	if c.String("vehicles") != "" {
+		var signer certs.Signer
+		if out != nil {
+			signer = out.signer
+		} else if signer, err = signerOf(c, cl, author, c.String("actor")); err != nil {
+			return err
+		}
+		return n.many(c, signer, out)
 	}
 	refs := slices.Clone(c.StringSlice("ref"))
 	if c.String("case") != "" || n.shortened(refs) {

@@ -118,7 +118,7 @@ func (l *caseList) oneCase(c *cases.Status) {
 	if c.Says != "" {
 		l.row("says", "%s; to be decided by %s", plainWords(c.Says), c.Arbitrator)
 	}
-	for _, s := range particulars(c) {
+	for _, s := range Particulars(c) {
 		l.row("says", "%s", s)
 	}
 	for i, d := range c.Decisions {

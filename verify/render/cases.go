@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/milepost-log/milepost/verify"
 	"github.com/milepost-log/milepost/verify/cases"
 )
 
@@ -25,13 +26,16 @@ func (in *inference) cases() {
 
 // recalls tells which recalls are open on the vehicle: that none is follows
 // from its complete history, if all of that is shown.
-func (in *inference) recalls() {
+func (in *inference) recalls() { in.b.WriteString("\n" + hang(OpenRecalls(in.meaning), 0, 2)) }
+
+// OpenRecalls says for a person which recalls are open on a vehicle.
+func OpenRecalls(m *verify.Meaning) string {
 	var open []string
-	for _, campaign := range cases.OpenRecalls(in.meaning.Cases) {
+	for _, campaign := range cases.OpenRecalls(m.Cases) {
 		open = append(open, strings.TrimPrefix(campaign, "campaign/"))
 	}
 	list := strings.Join(open, ", ")
-	withheld := in.meaning.Judgement.Withheld
+	withheld := m.Judgement.Withheld
 	switch {
 	case withheld > 0 && list == "":
 		list = "not known, " + counted(withheld, "record") + " withheld"
@@ -40,7 +44,7 @@ func (in *inference) recalls() {
 	case list == "":
 		list = "none on this log"
 	}
-	fmt.Fprint(&in.b, "\n"+hang(fmt.Sprintf("Open recalls as of %s: %s.", moment(in.meaning.AsOf), list), 0, 2))
+	return fmt.Sprintf("Open recalls as of %s: %s.", moment(m.AsOf), list)
 }
 
 var caseTitles = map[string]string{
@@ -69,7 +73,7 @@ func (in *inference) oneCase(c *cases.Status) {
 	if c.Says != "" {
 		in.say(4, "It says: %s.", plainWords(c.Says))
 	}
-	for _, s := range particulars(c) {
+	for _, s := range Particulars(c) {
 		in.say(4, "%s.", s)
 	}
 	for _, d := range c.Decisions {
@@ -83,8 +87,8 @@ func (in *inference) oneCase(c *cases.Status) {
 	}
 }
 
-// particulars are what some kinds of case have and others not.
-func particulars(c *cases.Status) (all []string) {
+// Particulars are what some kinds of case have and others not.
+func Particulars(c *cases.Status) (all []string) {
 	if c.Campaign != "" {
 		all = append(all, "Recall campaign "+strings.TrimPrefix(c.Campaign, "campaign/"))
 	}

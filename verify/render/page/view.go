@@ -9,6 +9,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/render"
 )
 
 // view is what the template sets: text that is ready, in the page's order.
@@ -32,6 +33,7 @@ type view struct {
 	Parts     []part
 	Changes   []change
 	Cases     []caseView
+	Recalls   string // which are open; "" where nothing is inferred
 	Withheld  int
 	Authors   []author
 	Head      *head
@@ -83,6 +85,9 @@ func newView(in *Input) *view {
 	v.Records = entriesOf(in)
 	v.Parts = partsOf(v.Records)
 	v.Head, v.Authors = headOf(r), authorsOf(r)
+	if m := in.Report.Meaning; m != nil {
+		v.Recalls = clean(render.OpenRecalls(m))
+	}
 	v.Judgement, v.Changes, v.Cases = judgementOf(in, v.Records), changesOf(in, v.Records), casesOf(in, v.Records)
 	v.Plot = plotOf(in, v.Records)
 	v.Presented = presentedOf(in, v.Records)
