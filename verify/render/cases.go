@@ -40,7 +40,7 @@ func OpenRecalls(m *verify.Meaning) string {
 	case withheld > 0 && list == "":
 		list = "not known, " + counted(withheld, "record") + " withheld"
 	case withheld > 0:
-		list += "; others may be, " + counted(withheld, "record") + " withheld"
+		list += ", as far as is shown; " + counted(withheld, "record") + " withheld"
 	case list == "":
 		list = "none on this log"
 	}
