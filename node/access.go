@@ -119,6 +119,24 @@ func (rd *reading) open(subject string) (err error) {
 	return err
 }
 
+// notices lists the histories of what was announced that matters to the
+// vehicle: by its makers, and by the authors of the records that the reader
+// may see. They are for members.
+func (rd *reading) notices(h *head, subject string) (subjects, makers []string, err error) {
+	if err := verify.MayReadMembers(rd.reader); err != nil {
+		return nil, nil, err
+	}
+	authors := map[string]bool{}
+	err = eachRecord(h.view, subject, func(_ verify.Entry, r *record.Record) error {
+		if rd.shows(r) {
+			authors[r.Author] = true
+		}
+		return nil
+	})
+	rd.n.state.withAuthority(func(a *verify.Authority) { subjects, makers = a.NoticeHistories(subject, sortedKeys(authors)) })
+	return subjects, makers, err
+}
+
 // stranger puts a plainer refusal in the place of another for whoever comes
 // with neither a member's key nor a grant.
 func (n *Node) stranger(c caller, reader verify.Reader, err error) error {

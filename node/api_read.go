@@ -141,6 +141,16 @@ type HistoryAnswer struct {
 	// What the meaning of the history follows from beside the records; nil
 	// where this reader may not see all of them.
 	Known *KnownAnswer `json:"known,omitempty"`
+	// With ?with=notices: what the vehicle's makers and the authors of its
+	// records announced.
+	Makers  []string        `json:"makers,omitempty"`
+	Notices []NoticeHistory `json:"notices,omitempty"`
+}
+
+// NoticeHistory is all that one member announced.
+type NoticeHistory struct {
+	Member  string         `json:"member"`
+	Entries []HistoryEntry `json:"entries"`
 }
 
 // KnownAnswer is what a node adds to a history, so that a reader who holds no
@@ -200,11 +210,11 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return err
 	}
-	if err := n.strict(r); err != nil {
+	others, notices, err := otherHistories(r, subject)
+	if err != nil {
 		return err
 	}
-	others, err := otherHistories(r, subject)
-	if err != nil {
+	if err := n.strict(r); err != nil {
 		return err
 	}
 	return n.withHead(func(h *head) error {
@@ -230,6 +240,11 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 			}
 		}
 		slices.SortStableFunc(out.Entries, func(a, b HistoryEntry) int { return cmp.Compare(a.Index, b.Index) })
+		if notices {
+			if err := out.addNotices(rd, h); err != nil {
+				return err
+			}
+		}
 		if err := rd.close(r.Context()); err != nil {
 			return err
 		}
@@ -244,6 +259,27 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 	})
 }
 
+// addNotices adds what the vehicle's makers and authors announced.
+func (a *HistoryAnswer) addNotices(rd *reading, h *head) error {
+	subjects, makers, err := rd.notices(h, a.Subject)
+	if err != nil {
+		return err
+	}
+	a.Makers = makers
+	for _, s := range subjects {
+		f, err := fileHistory(h.view, s, nil)
+		if err != nil {
+			return err
+		}
+		n := NoticeHistory{strings.TrimPrefix(s, "notice/"), []HistoryEntry{}}
+		for _, e := range f.Entries {
+			n.Entries = append(n.Entries, HistoryEntry{"", e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
+		}
+		a.Notices = append(a.Notices, n)
+	}
+	return nil
+}
+
 func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error {
 	subject, err := vehicleParam(r)
 	if err != nil {
@@ -252,7 +288,7 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	if err := n.strict(r); err != nil {
 		return err
 	}
-	others, err := otherHistories(r, subject)
+	others, notices, err := otherHistories(r, subject)
 	if err != nil {
 		return err
 	}
@@ -267,7 +303,15 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 				return err
 			}
 		}
-		f, err := proofFile(h.view, append([]string{subject}, others...), h.note, n.heads.bridges(h.size), rd.withhold)
+		subjects := append([]string{subject}, others...)
+		if notices {
+			announced, _, err := rd.notices(h, subject)
+			if err != nil {
+				return err
+			}
+			subjects = append(subjects, announced...)
+		}
+		f, err := proofFile(h.view, subjects, h.note, n.heads.bridges(h.size), rd.withhold)
 		if err != nil {
 			return err
 		}
@@ -283,21 +327,25 @@ func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error 
 	})
 }
 
-// otherHistories reads ?with=workshop,access: the vehicle's histories that an
-// answer is to carry beside its own.
-func otherHistories(r *http.Request, subject string) (others []string, err error) {
+// otherHistories reads ?with=workshop,access,notices: the vehicle's histories
+// that are to come beside its own, and whether what members announced is to.
+func otherHistories(r *http.Request, subject string) (others []string, notices bool, err error) {
 	with := r.URL.Query().Get("with")
 	if with == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	for _, class := range strings.Split(with, ",") {
 		s := class + strings.TrimPrefix(subject, "vehicle")
-		if class != "workshop" && class != "access" || slices.Contains(others, s) {
-			return nil, fault.New("request_form", "with", fmt.Sprintf("%q is not workshop, access, or both parted by a comma", with))
+		switch {
+		case class == "notices" && !notices:
+			notices = true
+		case (class == "workshop" || class == "access") && !slices.Contains(others, s):
+			others = append(others, s)
+		default:
+			return nil, false, fault.New("request_form", "with", fmt.Sprintf("%q is not workshop, access or notices, each once, parted by commas", with))
 		}
-		others = append(others, s)
 	}
-	return others, nil
+	return others, notices, nil
 }
 
 // refresh has an old head cosigned anew, so that a file is complete as of

@@ -19,8 +19,8 @@ func receipt(view *log.View, index uint64, checkpoint []byte) ([]byte, error) {
 }
 
 // proofFile gathers the proof file of the first subject: its history and
-// those of the others, which are of the same vehicle, those that say who may
-// write, and the way from them to the cosigned head. withhold leaves out the
+// those of the others, which are of the same vehicle or of what members
+// announced, those that say who may write, and the way from them to the cosigned head. withhold leaves out the
 // contents that the reader may not see.
 func proofFile(view *log.View, subjects []string, checkpoint []byte, bridges [][]byte, withhold func(*verify.FileHistory) error) (f *verify.File, err error) {
 	f = &verify.File{Subject: subjects[0], Seal: view.Seal.Bytes(), Bridges: bridges}

@@ -46,6 +46,18 @@ func (a *Authority) makers(vehicle string) []string {
 	return names
 }
 
+// NoticeHistories are the notices that matter to a vehicle, given by its
+// subject: what its makers announced, whose service plans it is held against,
+// and what the authors of its records did, who may have declared outages.
+func (a *Authority) NoticeHistories(vehicle string, authors []string) (subjects, makers []string) {
+	makers = a.makers(vehicle)
+	for _, name := range slices.Concat(makers, authors) {
+		subjects = append(subjects, "notice/"+name)
+	}
+	slices.Sort(subjects)
+	return slices.Compact(subjects), makers
+}
+
 func (a *Authority) kindsOf(member string) ([]string, bool) {
 	if m := a.Members[member]; m != nil {
 		return m.Kinds, true

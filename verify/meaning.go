@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/milepost-log/milepost/record"
+	"github.com/milepost-log/milepost/verify/answers"
 	"github.com/milepost-log/milepost/verify/cases"
 	"github.com/milepost-log/milepost/verify/judge"
 )
@@ -20,6 +22,7 @@ type Meaning struct {
 	Cases     []cases.Status
 	Effects   []cases.Effect    // of decisions in force, in log order
 	Marks     map[string][]Mark // by leaf hash, hex, of the vehicle's own records; those without are absent
+	Answers   *answers.Answers  // to what people ask a vehicle's history
 }
 
 // Known is what the meaning of a vehicle's records follows from.
@@ -30,6 +33,13 @@ type Known struct {
 	Effects  []cases.Effect // of decisions in force, in log order
 	Disputed []string       // leaf hashes, hex, of readings under a dispute that is open as of AsOf, or may be
 	AsOf     int64          // ms since 1970 UTC
+
+	// What answers need beside: see answers.Input.
+	VIN       string
+	Makers    []string
+	NoticesOf []string
+	Notices   []judge.Entry
+	LeaseKM   int64
 }
 
 // Mean says what a vehicle's records add up to. A verifier and a node use it
@@ -59,6 +69,10 @@ func Mean(k *Known) *Meaning {
 			m.mark(r.Hash, Mark{Code: MarkOneSide})
 		}
 	}
+	m.Answers = answers.Of(&answers.Input{
+		VIN: k.VIN, Entries: k.Entries, Judgement: m.Judgement, AsOf: k.AsOf, LeaseKM: k.LeaseKM,
+		Makers: k.Makers, NoticesOf: k.NoticesOf, Notices: k.Notices,
+	})
 	return m
 }
 
@@ -105,13 +119,27 @@ func (c *check) meaning() error {
 		Rules: &c.rules, AsOf: asOf,
 		Cases: CasesAbout(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
 	}
-	for _, e := range c.file.History(c.file.Subject).Entries {
+	k.VIN, k.Makers, k.LeaseKM = strings.TrimPrefix(c.file.Subject, "vehicle/"), c.auth.makers(c.file.Subject), c.opt.LeaseKM
+	k.Entries = c.entries(c.file.History(c.file.Subject))
+	for i := range c.file.Histories {
+		if h := &c.file.Histories[i]; isNotice(h.Subject) {
+			k.NoticesOf = append(k.NoticesOf, strings.TrimPrefix(h.Subject, "notice/"))
+			k.Notices = append(k.Notices, c.entries(h)...)
+		}
+	}
+	slices.SortFunc(k.Notices, func(a, b judge.Entry) int { return cmp.Compare(a.Index, b.Index) })
+	c.rep.Meaning = Mean(k)
+	return nil
+}
+
+// entries are those of a history, with the records that are shown.
+func (c *check) entries(h *FileHistory) (out []judge.Entry) {
+	for _, e := range h.Entries {
 		entry := judge.Entry{Index: e.Index, Time: e.Time, Hash: Hex(e.Hash)}
 		if e.Note != nil {
 			entry.Record = c.all[e.Index].rec
 		}
-		k.Entries = append(k.Entries, entry)
+		out = append(out, entry)
 	}
-	c.rep.Meaning = Mean(k)
-	return nil
+	return out
 }

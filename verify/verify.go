@@ -28,6 +28,9 @@ type Options struct {
 	// AllowWithheld accepts a file in which the holder withholds the contents
 	// of some entries of the history itself.
 	AllowWithheld bool
+	// LeaseKM is how many kilometres a lease contract allows in all, which no
+	// record says; 0 if the caller doesn't know either.
+	LeaseKM int64
 }
 
 // OldAge is the age of a file beyond which a report carries a warning.
@@ -185,7 +188,7 @@ func (c *check) belonging() error {
 		needed[s] = true
 	}
 	for _, h := range c.file.Histories {
-		if !needed[h.Subject] && !c.file.ownVehicle(h.Subject) {
+		if !needed[h.Subject] && !c.file.ownVehicle(h.Subject) && !(isNotice(h.Subject) && c.file.ownVehicle(c.file.Subject)) {
 			return fault.New("history_extra", "histories", "the history of "+h.Subject+" does not belong into this file")
 		}
 		delete(needed, h.Subject)
@@ -200,6 +203,10 @@ func (c *check) belonging() error {
 	}
 	return nil
 }
+
+// isNotice reports whether a subject is what a member announces. A file about
+// a vehicle may carry such histories, whole, for plans and outages in them.
+func isNotice(subject string) bool { return strings.HasPrefix(subject, "notice/") }
 
 // isAuthority reports whether a subject is a history that says who may write.
 func isAuthority(subject string) bool {

@@ -44,11 +44,35 @@ func (f *File) Withhold(selectors ...string) (int, error) {
 			shown = append(shown, n.rec)
 		}
 	}
-	needed := AuthorityHistories(shown)
+	needed := f.dropNotices(notes, shown)
 	f.Histories = slices.DeleteFunc(f.Histories, func(h FileHistory) bool {
 		return isAuthority(h.Subject) && h.Subject != f.Subject && !slices.Contains(needed, h.Subject)
 	})
 	return len(gone), nil
+}
+
+// dropNotices takes out what those announced who wrote nothing that is still
+// shown, for that would name them, and lists the histories that say who may
+// write which the file needs now.
+func (f *File) dropNotices(before []ownNote, shown []*record.Record) (needed []string) {
+	named := func(rs []*record.Record, notice string) bool {
+		return slices.Contains(AuthorityHistories(rs), "member"+strings.TrimPrefix(notice, "notice"))
+	}
+	var all []*record.Record
+	for _, n := range before {
+		all = append(all, n.rec)
+	}
+	f.Histories = slices.DeleteFunc(f.Histories, func(h FileHistory) bool {
+		return isNotice(h.Subject) && named(all, h.Subject) && !named(shown, h.Subject)
+	})
+	needed = AuthorityHistories(shown)
+	for _, h := range f.Histories {
+		// A notice is of one member, its author.
+		if isNotice(h.Subject) && len(h.Entries) > 0 {
+			needed = append(needed, "member"+strings.TrimPrefix(h.Subject, "notice"))
+		}
+	}
+	return needed
 }
 
 type ownNote struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -64,14 +65,14 @@ type vehicleHistory struct {
 }
 
 // workshopToo asks for a vehicle's workshop history beside its own.
-const workshopToo = "?with=workshop"
+var workshopToo = url.Values{"with": {"workshop"}}
 
 // vehicle asks for a vehicle's records and cases, as far as the asker may see
 // its histories.
 func (s *session) vehicle(c *cli.Context, subject string) (*vehicleHistory, error) {
 	answer, _, err := s.history(c, subject, workshopToo)
 	if code := fault.Code(err); code == "no_access" || code == "grant_scope" { // not the workshop's
-		answer, _, err = s.history(c, subject, "")
+		answer, _, err = s.history(c, subject, nil)
 	}
 	if err != nil {
 		return nil, err
@@ -80,7 +81,7 @@ func (s *session) vehicle(c *cli.Context, subject string) (*vehicleHistory, erro
 		return nil, fault.New("no_access", subject, "some of its records are hidden from this reader, so that its cases can't be told").
 			WithHint("ask as a member that may read all of them, or with a grant for all")
 	}
-	results, err := resultsOf(answer, s.client.Address)
+	results, err := resultsOf(answer.Subject, answer.Entries, s.client.Address)
 	return &vehicleHistory{answer, results}, err
 }
 

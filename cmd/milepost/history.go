@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,13 +21,15 @@ import (
 	"github.com/milepost-log/milepost/verify/render"
 )
 
+var leaseFlag = &cli.StringFlag{Name: "lease", Usage: "the `DISTANCE` that a lease contract allows in all, such as 45000km: what was driven beyond it is then told"}
+
 var unitFlag = &cli.StringFlag{Name: "unit", EnvVars: []string{"MILEPOST_UNIT"}, Usage: "show mileages in `UNIT`: km, mi or as-entered"}
 
 func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show a vehicle's history as a node knows it", ArgsUsage: "VIN",
 		Description: "This is a node's word; `milepost prove` and `milepost verify` give a proof.",
-		Flags: clientFlags(grantFlag, jsonFlag, unitFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"},
+		Flags: clientFlags(grantFlag, jsonFlag, unitFlag, leaseFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"},
 			&cli.StringFlag{Name: "with", Usage: "also the vehicle's other `HISTORIES`: workshop, access or workshop,access"}),
 		Action: func(c *cli.Context) error {
 			unit, err := render.ParseUnit(c.String("unit"))
@@ -36,21 +40,29 @@ func historyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			lease, err := leaseKM(c)
+			if err != nil {
+				return err
+			}
 			query := url.Values{}
 			if c.Bool("strict") {
 				query.Set("consistency", "strict")
 			}
-			if with := listed(c.String("with")); len(with) > 0 {
+			with := listed(c.String("with"))
+			if s.member != "" && !slices.Contains(with, "notices") { // what members announced is for members
+				with = append(with, "notices")
+			}
+			if len(with) > 0 {
 				query.Set("with", strings.Join(with, ","))
 			}
-			h, data, err := s.history(c, subject, "?"+query.Encode())
+			h, data, err := s.history(c, subject, query)
 			if err != nil {
 				return err
 			}
 			if c.Bool("json") {
 				return write(c, "-", data)
 			}
-			out, err := tell(h, s.client.Address, unit)
+			out, err := tell(h, s.client.Address, unit, lease)
 			if err != nil {
 				return err
 			}
@@ -61,8 +73,12 @@ func historyCommand() *cli.Command {
 }
 
 // history asks for a vehicle's records and returns the answer also as it came.
-func (s *session) history(c *cli.Context, subject, query string) (*node.HistoryAnswer, []byte, error) {
-	data, err := s.client.Get(c.Context, node.VehiclePath(subject)+query)
+func (s *session) history(c *cli.Context, subject string, query url.Values) (*node.HistoryAnswer, []byte, error) {
+	path := node.VehiclePath(subject)
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	data, err := s.client.Get(c.Context, path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,10 +89,11 @@ func (s *session) history(c *cli.Context, subject, query string) (*node.HistoryA
 	return h, data, nil
 }
 
-// resultsOf opens the records that a node sent; nobody has proved them.
-func resultsOf(h *node.HistoryAnswer, address string) (results []verify.Result, err error) {
-	for _, e := range h.Entries {
-		res := verify.Result{Subject: cmp.Or(e.Subject, h.Subject), Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
+// resultsOf opens the records of a history that a node sent, and of others
+// that stand beside it; nobody has proved them.
+func resultsOf(subject string, entries []node.HistoryEntry, address string) (results []verify.Result, err error) {
+	for _, e := range entries {
+		res := verify.Result{Subject: cmp.Or(e.Subject, subject), Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
 		raw, err := hex.DecodeString(e.LeafHash)
 		if err != nil || len(raw) != 32 {
 			return nil, fault.New("unexpected", address, "the node sent an entry without a leaf hash")
@@ -93,23 +110,49 @@ func resultsOf(h *node.HistoryAnswer, address string) (results []verify.Result, 
 	return results, nil
 }
 
-// tell writes a node's word about a vehicle for a person.
-func tell(h *node.HistoryAnswer, address string, unit render.Unit) (string, error) {
-	results, err := resultsOf(h, address)
+// meaningOf works out what a node's answer adds up to.
+func meaningOf(h *node.HistoryAnswer, address string, lease int64) (*verify.Meaning, []verify.Result, error) {
+	results, err := resultsOf(h.Subject, h.Entries, address)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
-	known := verify.Known{Rules: &verify.Rules{}}
-	for _, r := range results {
-		if r.Subject != h.Subject {
-			continue // the judgement is about the vehicle's own history
-		}
-		known.Entries = append(known.Entries, judge.Entry{Index: r.Index, Time: r.Time, Hash: verify.Hex(r.Hash), Record: r.Record})
-		known.AsOf = max(known.AsOf, r.Time)
+	known := verify.Known{Rules: &verify.Rules{}, VIN: strings.TrimPrefix(h.Subject, "vehicle/"), LeaseKM: lease, Makers: h.Makers}
+	known.Entries = entriesOf(results, h.Subject)
+	for _, e := range known.Entries {
+		known.AsOf = max(known.AsOf, e.Time)
 	}
 	if k := h.Known; k != nil {
 		known.Rules = &verify.Rules{Version: k.Rules, Cases: k.Bounds, Judgement: k.Judgement}
 		known.Cases, known.Effects, known.Disputed, known.AsOf = k.Cases, k.Effects, k.Disputed, k.AsOf
+	}
+	for _, n := range h.Notices {
+		announced, err := resultsOf("notice/"+n.Member, n.Entries, address)
+		if err != nil {
+			return nil, nil, err
+		}
+		known.NoticesOf = append(known.NoticesOf, n.Member)
+		known.Notices = append(known.Notices, entriesOf(announced, "notice/"+n.Member)...)
+	}
+	slices.SortFunc(known.Notices, func(a, b judge.Entry) int { return cmp.Compare(a.Index, b.Index) })
+	return verify.Mean(&known), results, nil
+}
+
+// entriesOf are the results of one history.
+func entriesOf(results []verify.Result, subject string) (entries []judge.Entry) {
+	for _, r := range results {
+		if r.Subject != subject {
+			continue
+		}
+		entries = append(entries, judge.Entry{Index: r.Index, Time: r.Time, Hash: verify.Hex(r.Hash), Record: r.Record})
+	}
+	return entries
+}
+
+// tell writes a node's word about a vehicle for a person.
+func tell(h *node.HistoryAnswer, address string, unit render.Unit, lease int64) (string, error) {
+	m, results, err := meaningOf(h, address, lease)
+	if err != nil {
+		return "", err
 	}
 	count := "1 record"
 	if len(results) != 1 {
@@ -119,8 +162,23 @@ func tell(h *node.HistoryAnswer, address string, unit render.Unit) (string, erro
 	if len(results) == 0 {
 		return out, nil
 	}
-	m := verify.Mean(&known)
 	return out + "\n" + render.Timeline(results, m, unit) + "\n" + render.Inference(m, results, unit), nil
+}
+
+// leaseKM reads --lease, such as 45000km or 28000mi, in kilometres.
+func leaseKM(c *cli.Context) (int64, error) {
+	text := c.String("lease")
+	if text == "" {
+		return 0, nil
+	}
+	digits := strings.TrimRight(text, "kmi ")
+	unit, err := render.ParseUnit(strings.TrimSpace(strings.TrimPrefix(text, digits)))
+	n, nerr := strconv.ParseInt(digits, 10, 64)
+	if err != nil || nerr != nil || unit == render.AsEntered || n < 1 || n > record.MaxOdometer {
+		return 0, fault.New("usage", "--lease", fmt.Sprintf("%q is no distance such as 45000km or 28000mi", text))
+	}
+	n, _ = render.Kilometres.In(n, string(unit))
+	return n, nil
 }
 
 func vehicleOf(c *cli.Context) (*session, string, error) {
@@ -147,7 +205,7 @@ func proveCommand() *cli.Command {
 			"checks the file sees how many are withheld, and then gets no judgement of the mileage.",
 		Flags: clientFlags(grantFlag,
 			&cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: VIN.mileproof)"},
-			&cli.StringFlag{Name: "with", Usage: "also the vehicle's other `HISTORIES`: workshop, access or workshop,access"},
+			&cli.StringFlag{Name: "with", Usage: "also the vehicle's other `HISTORIES`: workshop, access; and notices, what its makers and workshops announced: service plans and outages. Parted by commas"},
 			&cli.StringFlag{Name: "withhold", Usage: "leave out the contents of records of these `TYPES`, or with these leaf hashes; parted by commas"}),
 		Action: prove,
 	}

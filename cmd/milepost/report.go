@@ -26,6 +26,7 @@ func reportCommand() *cli.Command {
 			&cli.StringFlag{Name: "vin", Usage: "the `VIN` that you mean, as it stands on the car"},
 			&cli.StringFlag{Name: "unit", Usage: "`UNIT` of all mileages: km or mi; as entered if not given, whatever MILEPOST_UNIT says"},
 			&cli.StringSliceFlag{Name: "attachment", Usage: "a `FILE` to be held against the attachments that records name; may be given again"},
+			leaseFlag,
 			&cli.BoolFlag{Name: "allow-withheld", Usage: "accept a file some of whose contents are withheld"},
 			&cli.StringFlag{Name: "at", Usage: "check as of this `TIME` (RFC 3339) instead of now"},
 			&cli.StringFlag{Name: "o", Usage: "write to `FILE` (default: the proof file's name with .html); - is standard output"},
@@ -49,6 +50,10 @@ func report(c *cli.Context) error {
 		return err
 	}
 	opt := verify.Options{Now: in.Now, AllowWithheld: in.Allowed}
+	if opt.LeaseKM, err = leaseKM(c); err != nil {
+		return err
+	}
+	in.LeaseKM = opt.LeaseKM
 	if in.VIN = c.String("vin"); in.VIN != "" {
 		if opt.Subject, err = record.ParseVehicle(in.VIN); err != nil {
 			return fault.New("usage", "--vin", err.Error())

@@ -23,6 +23,7 @@ func verifyCommand() *cli.Command {
 			&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of what --json prints"},
 			&cli.StringFlag{Name: "vin", Usage: "the `VIN` that you mean, as it stands on the car"},
 			&cli.DurationFlag{Name: "max-age", Usage: "refuse a file that is complete only as of longer ago, such as 720h"},
+			leaseFlag,
 			&cli.BoolFlag{Name: "allow-withheld", Usage: "accept a file some of whose contents are withheld"},
 			&cli.StringFlag{Name: "at", Usage: "check as of this `TIME` (RFC 3339) instead of now"},
 		},
@@ -39,6 +40,9 @@ func verifyCommand() *cli.Command {
 				return err
 			}
 			opt := verify.Options{Now: clock(), MaxAge: c.Duration("max-age"), AllowWithheld: c.Bool("allow-withheld")}
+			if opt.LeaseKM, err = leaseKM(c); err != nil {
+				return err
+			}
 			if at := c.String("at"); at != "" {
 				if opt.Now, err = time.Parse(time.RFC3339, at); err != nil {
 					return fault.New("usage", "--at", "not a time such as 2026-05-04T10:12:00Z")

@@ -95,6 +95,19 @@ func reading(value int64, unit string) string {
 	return fmt.Sprintf(`{"precision":"exact","purpose":"service_in","result":"read","source":"visual","unit":%q,"value":%d}`, unit, value)
 }
 
+// announce files a notice of a member.
+func (b *logbook) announce(author, typ, event, body string) {
+	b.t.Helper()
+	of := b.subjects
+	b.subjects = []string{"notice/" + author}
+	hash := b.add(author, typ, event, time.Hour, body)
+	b.subjects = of
+	last := len(b.results) - 1
+	e := b.results[last]
+	b.results = b.results[:last]
+	b.known.Notices = append(b.known.Notices, judge.Entry{Index: e.Index, Time: e.Time, Hash: hash, Record: e.Record})
+}
+
 // withhold takes the contents of a record away.
 func (b *logbook) withhold(hash string) {
 	for i := range b.results {
@@ -159,6 +172,30 @@ var stories = []struct {
 		in := b.read(lyon, "2024-04-02T09:00:00+02:00", 45_310, "KMT")
 		b.add(lyon, "service.visit/1", "2024-04-02T17:00:00+02:00", time.Hour,
 			`{"lines":[{"pay":"customer","work_type":"oil"}],"odometer_work":false,"order_no":"A-1001","reading_in":"`+in+`","service_type":"maintenance"}`)
+	}},
+	{"asked", render.Kilometres, "2026-05-04T12:00:00Z", func(b *logbook) {
+		b.known.VIN, b.known.Makers, b.known.NoticesOf, b.known.LeaseKM = strings.TrimPrefix(car, "vehicle/"), []string{maker}, []string{lyon, maker}, 40_000
+		b.announce(maker, "service.plan/1", "2019-12-01", `{"intervals":[{"km":20000,"months":12,"op_codes":["OIL"],"tolerance_days":30,"tolerance_km":1500},{"months":48,"op_codes":["BELT"]}],`+
+			`"model_match":{"vds_pattern":"AZ0CP?","wmi":"1N4"},"plan":"leaf-2020"}`)
+		b.announce(lyon, "outage.declared/1", "2023-01-10", `{"from":"2023-01-08T08:00:00Z","reason":"flooded_server","to":"2023-01-09T17:00:00Z"}`)
+		b.announce(turin, "outage.declared/1", "2023-01-10", `{"from":"2023-01-08T08:00:00Z","reason":"not_of_this_car"}`)
+		b.add(maker, "vehicle.created/1", "2020-01-10", 12*time.Hour, `{"first_registration":"2020-02-01","imported":false,"make":"Nissan","model":"Leaf"}`)
+		start := b.read(lyon, "2020-02-01T09:00:00+01:00", 12, "KMT")
+		b.add(lyon, "vehicle.sold/1", "2020-02-01", time.Hour, `{"kind":"lease_start","reading_ref":"`+start+`"}`)
+		visit := func(at, order string, km int64, more string) {
+			in := b.read(lyon, at, km, "KMT")
+			b.add(lyon, "service.visit/1", at, 2*time.Hour,
+				`{"lines":[{"op_code":"OIL","pay":"customer","work_type":"oil"}],`+more+`"odometer_work":false,"order_no":"`+order+`","reading_in":"`+in+`","service_type":"maintenance"}`)
+		}
+		visit("2021-01-20T09:00:00+01:00", "A-1", 15_300, "")
+		visit("2022-04-20T09:00:00+02:00", "A-2", 38_900, `"next_service":{"date":"2023-04-20","km":58900},`)
+		b.add(lyon, "software.updated/1", "2022-04-20", 2*day, `{"after":"5SH0B","before":"5SH0A","ecu":"VCM","method":"shop"}`)
+		b.add(maker, "software.updated/1", "2022-11-20", 2*day, `{"after":"5SH0D","before":"5SH0C","campaign":"R1","ecu":"VCM","method":"ota"}`)
+		b.add(leeds, "odometer.reading/1", "2023-01-31", time.Hour, strings.Replace(reading(45_012, "KMT"), "service_in", "lease_end", 1))
+		b.add(lyon, "ownership.changed/1", "2023-01-31", time.Hour, `{"from":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","kind":"lease_end","to":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`)
+		b.add("insurer.example/mutual", "insurance.event/1", "2024-06-01", day, `{"claim":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","kind":"total_loss","severity":"severe"}`)
+		again := b.read(lyon, "2026-04-01T09:00:00+02:00", 44_000, "KMT")
+		b.add(lyon, "vehicle.sold/1", "2026-04-01", time.Hour, `{"kind":"lease_start","reading_ref":"`+again+`"}`)
 	}},
 	{"old papers", render.Kilometres, "2026-05-04T12:00:00Z", func(b *logbook) {
 		for i := range 4 {

@@ -30,6 +30,9 @@ func Inference(m *verify.Meaning, results []verify.Result, unit Unit) string {
 	in.judgement(m.Judgement)
 	in.cases()
 	in.recalls()
+	if more := answersText(m.Answers, unit); more != "" {
+		in.b.WriteString("\n" + more)
+	}
 	return in.b.String()
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/answers"
 	"github.com/milepost-log/milepost/verify/cases"
 	"github.com/milepost-log/milepost/verify/judge"
 )
@@ -35,6 +36,8 @@ type Report struct {
 	Judgement json.RawMessage `json:"judgement,omitempty" doc:"inference: docs/judgement.md"`
 	Cases     []Case          `json:"cases,omitempty" doc:"inference: cases about the vehicle, as of complete_as_of; those of its workshop history if the file has that"`
 	Recalls   []string        `json:"open_recalls,omitempty" doc:"inference: campaigns that are open on the vehicle; where withheld is not 0, there may be others"`
+
+	Answers *answers.Answers `json:"answers,omitempty" doc:"inference: what people ask a vehicle's history"`
 
 	Entries   []Entry `json:"entries"`
 	NotProved string  `json:"not_proved"`
@@ -124,7 +127,7 @@ func JSON(r *verify.Report, unit Unit) *Report {
 		out.Entries = append(out.Entries, j)
 	}
 	if m := r.Meaning; m != nil {
-		out.Judgement = m.Judgement.JSON()
+		out.Judgement, out.Answers = m.Judgement.JSON(), m.Answers
 		for i := range m.Cases {
 			out.Cases = append(out.Cases, caseOf(&m.Cases[i]))
 		}

@@ -56,6 +56,9 @@ func byHistory(results []verify.Result) (parts [][]verify.Result) {
 		var part []verify.Result
 		for _, e := range results {
 			at := class(e.Subject)
+			if at == "notice" {
+				continue // of all that a member announced the answers tell what matters here
+			}
 			if at == c || c == "" && at != "vehicle" && headings[at] == "" {
 				part = append(part, e)
 			}

@@ -38,6 +38,7 @@ type part struct {
 var partHeadings = map[string]string{
 	"vehicle":  "History of the vehicle",
 	"workshop": "Workshop records: for dealers, the maker and arbitrators",
+	"notice":   "What a member announced: plans, and times without records",
 	"access":   "Who was given access to the history, and who used it",
 }
 

@@ -24,6 +24,7 @@ type Input struct {
 	Version   string    // of the program
 	VIN       string    // that the caller means; "" takes the file's word for it
 	Allowed   bool      // withheld records are accepted
+	LeaseKM   int64     // that the caller says a lease contract allows, as verify.Options has it; 0 for none
 }
 
 //go:embed page.html

@@ -45,6 +45,9 @@ func newRepeat(in *Input, sum string) repeat {
 	case render.Miles:
 		r.Report += " --unit mi"
 	}
+	if in.LeaseKM > 0 {
+		r.Report += fmt.Sprintf(" --lease %dkm", in.LeaseKM)
+	}
 	r.Report += " --at " + in.Now.UTC().Truncate(time.Second).Format(time.RFC3339)
 	if p := in.Presented; p != nil && len(p.Files) > 0 {
 		r.Attach = "milepost attach check " + quote(file)

@@ -34,6 +34,9 @@ type view struct {
 	Changes   []change
 	Cases     []caseView
 	Recalls   string // which are open; "" where nothing is inferred
+	Answers   []render.Answer
+	Asked     string // day as of which
+	Partial   bool   // the answers lack what is withheld
 	Withheld  int
 	Authors   []author
 	Head      *head
@@ -89,9 +92,26 @@ func newView(in *Input) *view {
 		v.Recalls = clean(render.OpenRecalls(m))
 	}
 	v.Judgement, v.Changes, v.Cases = judgementOf(in, v.Records), changesOf(in, v.Records), casesOf(in, v.Records)
+	v.answers(in)
 	v.Plot = plotOf(in, v.Records)
 	v.Presented = presentedOf(in, v.Records)
 	return v
+}
+
+// answers takes over what the history answers, ready for the page.
+func (v *view) answers(in *Input) {
+	m := in.Report.Meaning
+	if m == nil {
+		return
+	}
+	v.Asked, v.Partial = m.Answers.AsOf, m.Answers.Partial
+	for _, a := range render.Answers(m.Answers, in.Unit) {
+		p := render.Answer{Title: clean(a.Title)}
+		for _, l := range a.Lines {
+			p.Lines = append(p.Lines, unbroken(clean(strings.TrimPrefix(l, "- "))))
+		}
+		v.Answers = append(v.Answers, p)
+	}
 }
 
 // sentence begins with a capital letter, unless its first word is a name or
