@@ -21,7 +21,7 @@ var codesOf = map[string][]string{
 	`who + "_twice"`: {"log_key_twice", "cosigner_twice"},
 	`who + "_bad"`:   {"log_key_bad", "cosigner_bad"},
 	// The rows of record/importer: see Reader.draft.
-	`code`: {"import_row", "import_vehicle", "import_word", "import_time", "import_value"},
+	`code`: {"import_row", "import_vehicle", "import_word", "import_time", "import_value", "import_order"},
 }
 
 // passedOn are expressions that pass on the code of another error.

@@ -1,5 +1,5 @@
-// Package importer turns odometer readings in CSV files of others into
-// drafts of odometer.reading/1 records.
+// Package importer turns odometer readings and work orders in CSV files of
+// others into drafts of odometer.reading/1 and service.visit/1 records.
 //
 // It promises that a row is either a draft that record accepts or a refusal
 // with its line and a reason; that no refused row keeps the rest from going

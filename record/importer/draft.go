@@ -19,6 +19,7 @@ type Draft struct {
 	EventTime      string     // with offset
 	EventPrecision string     // date, minute or second
 	Reading
+	Order *Order // the work order that the reading was taken for; nil if the row is a reading alone
 }
 
 // Reading is the body of an odometer.reading/1. With a Result other than

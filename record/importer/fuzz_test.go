@@ -23,6 +23,8 @@ func FuzzImport(f *testing.F) {
 	}
 	f.Add([]byte("car;date;odo\nx;1.2.2024;\"50\n00\"\n"), "vehicle=car,event_time=date,value=odo,unit=km,dates=dmy", "x")
 	f.Add([]byte("event_time,value,unit,result\n2024-10-27T01:30:00,999999,mi,\n"), "result.x=read", "")
+	f.Add([]byte("car,in,out,odo,wo,group,h,labour,parts\nx,2024-01-02T08:00,2024-01-03T17:00,100,A-1,Brakes (front),1.5,10.0,2.25\n"),
+		"vehicle=car,event_time=out,opened_at=in,value=odo,unit=km,order_no=wo,work_type=group,service_type=repair,pay=internal,hours=h,cost=labour+parts,currency=EUR", "x")
 	f.Fuzz(func(t *testing.T, text []byte, spec, label string) {
 		zone, err := ParseZone("Europe/London")
 		if err != nil {
@@ -59,6 +61,12 @@ func FuzzImport(f *testing.F) {
 				t.Fatalf("line %d has an id that is there already", row.Line)
 			}
 			ids[row.Draft.ID] = true
+			if o := row.Draft.Order; o != nil {
+				if ids[o.ID] {
+					t.Fatalf("line %d has a visit's id that is there already", row.Line)
+				}
+				ids[o.ID] = true
+			}
 			checkDraft(t, row.Draft)
 		}
 		if r.Bytes() != int64(len(text)) {

@@ -21,10 +21,29 @@ const (
 	FieldPrecision = "precision"  // exact, rounded_10, ...
 )
 
-var fields = []string{
+// Fields of a work order that a mapping can name beside. With order_no each
+// row is a service.visit, and the reading is the one on arrival.
+const (
+	FieldOrder       = "order_no"     // number of the order
+	FieldOpened      = "opened_at"    // when it was opened; event_time is its completion
+	FieldServiceType = "service_type" // maintenance, repair, ...
+	FieldWorkType    = "work_type"    // kind of work; of any text its letters and digits
+	FieldPay         = "pay"          // customer, warranty, campaign, internal
+	FieldOpCode      = "op_code"      // code of the operation
+	FieldPart        = "part_no"      // number of a part that was used, one of it
+	FieldHours       = "hours"        // hours worked, at most two decimals
+	FieldCost        = "cost"         // what it cost; columns with + between them are added up
+	FieldCurrency    = "currency"     // of the cost, ISO 4217
+)
+
+var orderFields = []string{
+	FieldOrder, FieldOpened, FieldServiceType, FieldWorkType, FieldPay, FieldOpCode, FieldPart, FieldHours, FieldCost, FieldCurrency,
+}
+
+var fields = append([]string{
 	FieldVehicle, FieldEventTime, FieldValue, FieldUnit,
 	FieldResult, FieldPurpose, FieldSource, FieldPrecision,
-}
+}, orderFields...)
 
 // DateOrder is the order of day and month where the year does not come first.
 type DateOrder string
@@ -60,6 +79,9 @@ var codes = map[string][]string{
 		"insurance", "warranty_claim", "access_proof", "periodic", "after_replacement"},
 	FieldSource:    {"visual", "photo", "obd", "telematics", "document", "estimate"},
 	FieldPrecision: {"exact", "rounded_10", "rounded_100", "rounded_1000"},
+
+	FieldServiceType: {"maintenance", "repair", "warranty", "recall", "inspection", "body", "tyres", "other"},
+	FieldPay:         {"customer", "warranty", "campaign", "internal"},
 }
 
 // commonWords are understood in every file, whatever their case.
@@ -84,8 +106,14 @@ func (m *Mapping) code(field, word string) (string, bool) {
 			return c, true
 		}
 	}
+	if field == FieldCurrency && currencyForm.MatchString(word) {
+		return word, true
+	}
 	return "", false
 }
+
+// orders reports whether each row is a work order.
+func (m *Mapping) orders() bool { return m.Columns[FieldOrder] != "" }
 
 const (
 	maxSpec      = 4096 // bytes of a mapping as text
@@ -100,6 +128,9 @@ const (
 // field: "value=odo, km". On the right of a field stands the name of a
 // column; for unit, result, purpose, source and precision it may be a code,
 // which then holds for the whole file (column:km is a column of that name).
+// With order_no each row is a work order: service_type and pay are columns or
+// codes, currency is a code such as EUR, and cost may be several columns that
+// are added up, cost=labour+parts.
 // field.word=code says what a word of the file stands for. dates=dmy or
 // dates=mdy allows dates that do not begin with the year.
 //
@@ -136,6 +167,9 @@ func ParseMapping(spec string) (*Mapping, error) {
 			return bad("%.60q is no field; fields are %s", key, strings.Join(fields, ", "))
 		case isWord:
 			c, known := (&Mapping{}).code(field, value)
+			if field == FieldWorkType {
+				c, known = value, codeForm.MatchString(value)
+			}
 			if !known || m.Words[field][word] != "" {
 				return bad("%.60q: a word stands for one of %s, and for one only", part, strings.Join(codes[field], ", "))
 			}
@@ -150,6 +184,13 @@ func ParseMapping(spec string) (*Mapping, error) {
 				m.Constants[field] = c
 			} else {
 				m.Columns[field] = strings.TrimPrefix(value, columnPrefix)
+			}
+		}
+	}
+	if !m.orders() {
+		for _, f := range orderFields {
+			if m.Columns[f] != "" || m.Constants[f] != "" {
+				return bad("%s belongs to a work order, and no order_no is given", f)
 			}
 		}
 	}
@@ -191,7 +232,7 @@ func (m *Mapping) places(header []string) (map[string]int, error) {
 	places := map[string]int{}
 	for _, f := range fields {
 		name := m.Columns[f]
-		if name == "" {
+		if name == "" || f == FieldCost {
 			continue
 		}
 		at, err := column(header, name)
@@ -201,6 +242,26 @@ func (m *Mapping) places(header []string) (map[string]int, error) {
 		places[f] = at
 	}
 	return places, nil
+}
+
+// costs finds the columns of the cost: one of that name, else those between
+// whose names a + stands.
+func (m *Mapping) costs(header []string) (at []int, err error) {
+	name := m.Columns[FieldCost]
+	if name == "" {
+		return nil, nil
+	}
+	if i, err := column(header, name); err == nil || !strings.Contains(name, "+") {
+		return []int{i}, err
+	}
+	for _, part := range strings.Split(name, "+") {
+		i, err := column(header, strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		at = append(at, i)
+	}
+	return at, nil
 }
 
 // column finds a name in the header: as it is, else in another case.

@@ -44,6 +44,7 @@ type Reader struct {
 	mapping *Mapping
 	header  []string
 	places  map[string]int   // field to column
+	costs   []int            // columns that the cost is the sum of
 	seen    map[[16]byte]int // identical rows so far
 	read    int
 	used    map[string]bool // labels of Options.Vehicles
@@ -128,8 +129,12 @@ func (r *Reader) recognise(l line) error {
 			m = m.over(preset)
 		}
 		places, err := m.places(header)
+		costs, cerr := m.costs(header)
 		if err == nil {
-			r.mapping, r.places, r.header, r.rows.delimiter = m, places, header, d
+			err = cerr
+		}
+		if err == nil {
+			r.mapping, r.places, r.costs, r.header, r.rows.delimiter = m, places, costs, header, d
 			return nil
 		}
 		if len(header) == len(best) {
@@ -171,6 +176,16 @@ func (r *Reader) checkOptions() error {
 	}
 	if _, ok := r.places[FieldUnit]; !ok && r.mapping.Constants[FieldUnit] == "" {
 		return fault.New("import_mapping", "", "the unit of the odometer is not given").WithHint("add unit=mi or unit=km to the mapping")
+	}
+	if r.mapping.orders() {
+		for _, f := range []string{FieldServiceType, FieldWorkType, FieldPay} {
+			if r.mapping.Columns[f] == "" && r.mapping.Constants[f] == "" {
+				return fault.New("import_mapping", "", "a work order has a "+f+", and none is given").WithHint("add " + f + "=COLUMN to the mapping; service_type and pay may be a code that holds for the whole file")
+			}
+		}
+		if (r.mapping.Columns[FieldCost] != "") != (r.mapping.Columns[FieldCurrency] != "" || r.mapping.Constants[FieldCurrency] != "") {
+			return fault.New("import_mapping", "", "cost and currency go together").WithHint("add currency=EUR, or what the cost is in")
+		}
 	}
 	if p := r.mapping.Name; r.options.Zone == nil && p != "" && p != "milepost" {
 		return fault.New("import_zone", "", "the times in this file have no zone").
@@ -294,6 +309,12 @@ func (r *Reader) draft(row *Row, cells []string) {
 			return
 		}
 	}
+	if r.mapping.orders() {
+		if field, err := r.order(row, cells); err != nil {
+			refuse("import_order", field, err)
+			return
+		}
+	}
 	key := d.key(r.options.Author)
 	r.seen[key]++
 	d.ID = StableID(r.options.Author, *d, r.seen[key])
@@ -330,6 +351,9 @@ func (r *Reader) word(field string, to *string) func(string) error {
 		if _, ok := r.places[field]; !ok {
 			if *to = r.mapping.Constants[field]; *to == "" {
 				*to = defaults[field]
+				if field == FieldPurpose && r.mapping.orders() {
+					*to = "service_in"
+				}
 			}
 			return nil
 		}

@@ -64,6 +64,14 @@ func checkDraft(t *testing.T, d Draft) {
 	if _, err := r.Text(); err != nil {
 		t.Errorf("%+v is no record: %v", d, err)
 	}
+	if d.Order == nil {
+		return
+	}
+	v := d.VisitRecord(strings.Repeat("0", 64), strings.Repeat("A", 43)+"=")
+	v.Author, v.Captured, v.Origin = r.Author, r.Captured, r.Origin
+	if text, err := v.Text(); err != nil || d.Order.Cost != "" && strings.Contains(text, d.Order.Cost) {
+		t.Errorf("%+v is no visit, or shows its cost: %v %s", d.Order, err, text)
+	}
 }
 
 func brief(rows []Row) []string {
