@@ -4,7 +4,7 @@ BIN    := bin/milepost
 FUZZTIME ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fuzz bench judgement release man wasm clean
+.PHONY: help build demo test race lint fuzz fleet bench judgement release man wasm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ fuzz: ## run every fuzz target for FUZZTIME each
 	    grep elapsed "$$log" | tail -1; \
 	  done; \
 	done
+
+fleet: ## the fleet's story with all its 250 vehicles, 40,000 records
+	@$(GO) test ./cmd/milepost -run TestFleetStory -whole-fleet -v -timeout 20m
 
 bench: build ## measure what this machine can carry; GROW=1 for growth to a million records
 	@./$(BIN) bench $(if $(GROW),--grow)

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -123,6 +124,8 @@ func (p *pool) run(ctx context.Context) {
 	defer close(p.ended)
 	freed := make(chan struct{}, maxInFlight)
 	inFlight := 0
+	last := make(chan struct{}) // of the batch before: closed once Raft has it, or it has failed
+	close(last)
 	var next filling
 	due := time.NewTimer(maxWait) // runs while next holds records and is not overdue
 	due.Stop()
@@ -153,14 +156,20 @@ func (p *pool) run(ctx context.Context) {
 				due.Reset(maxWait)
 			}
 			inFlight++
-			go func() { p.settle(items); freed <- struct{}{} }()
+			after, handed := last, make(chan struct{})
+			last = handed
+			go func() { p.settle(items, after, handed); freed <- struct{}{} }()
 		}
 	}
 }
 
-// settle proposes a batch and answers everyone who waits for it.
-func (p *pool) settle(items []item) {
-	prop := &proposal{batch: &batch{time: p.now().UnixMilli()}}
+// settle proposes a batch and answers everyone who waits for it. Raft gets the
+// batches in the order of their records, for these may name one another: a
+// batch is handed on after the one before, which closes after.
+func (p *pool) settle(items []item, after <-chan struct{}, handed chan struct{}) {
+	done := sync.OnceFunc(func() { close(handed) })
+	defer done()
+	prop := &proposal{batch: &batch{time: p.now().UnixMilli()}, after: after, handed: done}
 	for _, it := range items {
 		prop.batch.notes = append(prop.batch.notes, it.rec.Note)
 		prop.records = append(prop.records, it.rec)
@@ -200,7 +209,9 @@ func (n *Node) proposeRaft(p *proposal) (*batchResult, error) {
 	data := p.batch.encode()
 	n.state.own.Store(&data[0], p)
 	defer n.state.own.Delete(&data[0])
+	<-p.after
 	future := run.raft.Apply(data, time.Second)
+	p.handed()
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }() // it has no context, and may never answer after a shutdown
 	select {

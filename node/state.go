@@ -72,6 +72,8 @@ type batchResult struct {
 type proposal struct {
 	batch   *batch
 	records []*record.Record
+	after   <-chan struct{} // closed once the batch before it is with Raft, or has failed
+	handed  func()          // this one is
 }
 
 func openState(tree *log.Log, origin string) (*state, error) {

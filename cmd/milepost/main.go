@@ -79,7 +79,7 @@ func newApp(in io.Reader, out, errs io.Writer) *cli.App {
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usage(err.Error()) },
 		Commands: []*cli.Command{
 			demoCommand(), clusterCommand(), nodeCommand(), memberCommand(), keyCommand(), policyCommand(), recordCommand(), caseCommand(),
-			historyCommand(), proveCommand(), verifyCommand(), auditCommand(), benchCommand(),
+			historyCommand(), proveCommand(), verifyCommand(), fleetCommand(), auditCommand(), benchCommand(),
 			attachCommand(), personalCommand(), reportCommand(),
 			doctorCommand(), configCommand(), completionCommand(), manCommand(),
 		},

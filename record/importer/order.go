@@ -25,7 +25,7 @@ type Order struct {
 	OpCode         string // "" if the file doesn't say
 	PartNo         string // "" if the file doesn't say
 	Hours100       int64  // hundredths of hours; -1 if the file doesn't say
-	Cost           string // such as "567.00 USD"; "" if the file doesn't say. It never goes into a record
+	Cost           string // such as "567.00 USD", or "-25.00 USD" for a credit; "" if the file doesn't say. It never goes into a record
 }
 
 // CostField is the field that a commitment to a cost is made for.
@@ -34,7 +34,7 @@ const CostField = "cost"
 var (
 	codeForm     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 	currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
-	amountForm   = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,2})?$`)
+	amountForm   = regexp.MustCompile(`^-?[0-9]{1,9}(\.[0-9]{1,2})?$`)
 )
 
 // maxHours100 is what a line of a service.visit takes.
@@ -109,8 +109,8 @@ func (r *Reader) order(row *Row, cells []string) (field string, err error) {
 		{FieldOpened, func() error { return r.opened(row, o, cell(FieldOpened)) }},
 		{FieldHours, func() (err error) {
 			if h := cell(FieldHours); h != "" {
-				if o.Hours100, err = hundredths(h); err == nil && o.Hours100 > maxHours100 {
-					err = fmt.Errorf("%.40q are more hours than a line takes", h)
+				if o.Hours100, err = hundredths(h); err == nil && (o.Hours100 < 0 || o.Hours100 > maxHours100) {
+					err = fmt.Errorf("%.40q are no hours that a line takes", h)
 				}
 			}
 			return err
@@ -185,12 +185,17 @@ func (o *Order) sum(columns []int, cells []string, currency string) error {
 		total, said = total+n, true
 	}
 	if said {
-		o.Cost = fmt.Sprintf("%d.%02d %s", total/100, total%100, currency)
+		sign := ""
+		if total < 0 {
+			sign, total = "-", -total
+		}
+		o.Cost = fmt.Sprintf("%s%d.%02d %s", sign, total/100, total%100, currency)
 	}
 	return nil
 }
 
-// hundredths reads digits with at most two decimals behind a point.
+// hundredths reads digits, a minus before them perhaps, with at most two
+// decimals behind a point.
 func hundredths(s string) (int64, error) {
 	if !amountForm.MatchString(s) {
 		return 0, fmt.Errorf("%.40q is not a number of digits with at most two decimals behind a point", s)

@@ -54,6 +54,8 @@ func TestWorkOrders(t *testing.T) {
 		{in + "," + out + ",100,A-1,x,repair,1.555,,,", "import_order h"},
 		{in + "," + out + ",100,A-1,x,repair,-1,,,", "import_order h"},
 		{in + "," + out + ",100,A-1,x,repair,100000.01,,,", "import_order h"},
+		{in + "," + out + ",100,A-1,x,repair,,-25,0.5,", "repair x -1 -24.50 EUR "},
+		{in + "," + out + ",100,A-1,x,repair,,-0.5,,", "repair x -1 -0.50 EUR "},
 		{in + "," + out + ",100,A-1,x,repair,,1e3,,", "import_order labour"},
 		{in + "," + out + ",100,A-1,x,repair,,\"1,000\",,", "import_order labour"},
 		{out + "," + in + ",100,A-1,x,repair,,,,", "import_order opened"},
