@@ -39,6 +39,7 @@ type Known struct {
 	Makers    []string
 	NoticesOf []string
 	Notices   []judge.Entry
+	Workshop  []judge.Entry
 	LeaseKM   int64
 }
 
@@ -71,7 +72,7 @@ func Mean(k *Known) *Meaning {
 	}
 	m.Answers = answers.Of(&answers.Input{
 		VIN: k.VIN, Entries: k.Entries, Judgement: m.Judgement, AsOf: k.AsOf, LeaseKM: k.LeaseKM,
-		Makers: k.Makers, NoticesOf: k.NoticesOf, Notices: k.Notices,
+		Makers: k.Makers, NoticesOf: k.NoticesOf, Notices: k.Notices, Workshop: k.Workshop,
 	})
 	return m
 }
@@ -121,6 +122,9 @@ func (c *check) meaning() error {
 	}
 	k.VIN, k.Makers, k.LeaseKM = strings.TrimPrefix(c.file.Subject, "vehicle/"), c.auth.makers(c.file.Subject), c.opt.LeaseKM
 	k.Entries = c.entries(c.file.History(c.file.Subject))
+	if h := c.file.History("workshop/" + k.VIN); h != nil {
+		k.Workshop = c.entries(h)
+	}
 	for i := range c.file.Histories {
 		if h := &c.file.Histories[i]; isNotice(h.Subject) {
 			k.NoticesOf = append(k.NoticesOf, strings.TrimPrefix(h.Subject, "notice/"))

@@ -118,6 +118,7 @@ func meaningOf(h *node.HistoryAnswer, address string, lease int64) (*verify.Mean
 	}
 	known := verify.Known{Rules: &verify.Rules{}, VIN: strings.TrimPrefix(h.Subject, "vehicle/"), LeaseKM: lease, Makers: h.Makers}
 	known.Entries = entriesOf(results, h.Subject)
+	known.Workshop = entriesOf(results, "workshop/"+known.VIN)
 	for _, e := range known.Entries {
 		known.AsOf = max(known.AsOf, e.Time)
 	}
