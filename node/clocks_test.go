@@ -124,7 +124,7 @@ func followerAYearBehind(t *testing.T, c *cluster, clock clocks) {
 	c.ack("turin", c.reading(newVIN(), 50_000))
 	c.eventually("leeds refusing", func() bool { return c.said("leeds", "ahead of this node's clock") })
 	if s, _ := c.Nodes["leeds"].TreeHead(); s != before {
-		t.Error("leeds has stored it")
+		t.Errorf("leeds has stored it: size %d, was %d", s, before)
 	}
 	clock.set("leeds", 0)
 	c.agree()

@@ -37,8 +37,7 @@ func (c *cluster) about(member, typ string, body jcs.Value, admin string) {
 		}
 		d.Author = names[0]
 	}
-	_, err = c.as("leeds", auditor).Submit(context.Background(), c.sign(d, signers...))
-	must(c.t, err)
+	c.ackAs("leeds", auditor, c.sign(d, signers...))
 	c.agree()
 }
 

@@ -195,22 +195,43 @@ func (c *cluster) clientAs(id string, identity *certs.TLSIdentity) *node.Client 
 // ack submits at a node, trying again on outages, until all are on the log.
 func (c *cluster) ack(id string, notes ...[]byte) *node.SubmitAnswer {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for {
-		ans, err := c.as(id, dealer).Submit(ctx, notes...)
-		if err == nil {
-			for i, r := range ans.Records {
-				if r.Status != "accepted" && r.Status != "present" {
-					c.t.Fatalf("record %d: %+v", i, r.Error)
-				}
-			}
-			return ans
+	return c.ackAs(id, dealer, notes...)
+}
+
+// ackAs is ack in the name of any member.
+func (c *cluster) ackAs(id, member string, notes ...[]byte) *node.SubmitAnswer {
+	c.t.Helper()
+	var ans *node.SubmitAnswer
+	err := try(func() (err error) {
+		ans, err = c.as(id, member).Submit(context.Background(), notes...)
+		return err
+	})
+	if err != nil {
+		c.t.Fatalf("submit at %s: %v (%s)", id, err, fault.Code(err))
+	}
+	for i, r := range ans.Records {
+		if r.Status != "accepted" && r.Status != "present" {
+			c.t.Fatalf("record %d: %+v", i, r.Error)
 		}
-		if !outage(err) || ctx.Err() != nil {
-			c.t.Fatalf("submit at %s: %v (%s)", id, err, fault.Code(err))
+	}
+	return ans
+}
+
+// proof asks for a proof file, whose use may have to be written first.
+func (c *cluster) proof(client *node.Client, subject string, with ...string) (data []byte, err error) {
+	err = try(func() (err error) {
+		data, err = client.Proof(context.Background(), subject, with...)
+		return err
+	})
+	return data, err
+}
+
+// try asks again while the answer is an outage.
+func try(ask func() error) (err error) {
+	for end := time.Now().Add(patience); ; pause(10 * time.Millisecond) {
+		if err = ask(); err == nil || !outage(err) || time.Now().After(end) {
+			return err
 		}
-		pause(10 * time.Millisecond)
 	}
 }
 

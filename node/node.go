@@ -323,9 +323,20 @@ func (n *Node) release() {
 // Origin is the origin of the node's log.
 func (n *Node) Origin() string { return n.origin }
 
-// Founded reports whether all founding records are applied here: from then on
-// this node knows the founding members.
-func (n *Node) Founded() bool { return len(n.unfounded()) == 0 }
+// Founded reports whether all founding records are in this node's tree.
+func (n *Node) Founded() bool {
+	view := n.heads.newest()
+	if view == nil {
+		return false
+	}
+	defer view.Release()
+	for _, r := range n.founding.Records {
+		if all, err := view.History(r.Subjects[0]); err != nil || len(all) == 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // ID is the node's id.
 func (n *Node) ID() string { return n.id }
