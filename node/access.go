@@ -163,7 +163,7 @@ func (rd *reading) shows(r *record.Record) bool {
 	var by *verify.Grant
 	var err error
 	rd.n.state.withAuthority(func(a *verify.Authority) {
-		by, err = a.MayRead(rd.reader, rd.on, r.Type, r.EventTime.Format(time.DateOnly), rd.n.now())
+		by, err = a.MayRead(rd.reader, rd.on, r.Type, r.Subjects, r.EventTime.Format(time.DateOnly), rd.n.now())
 	})
 	if err == nil {
 		rd.note(by, r.Type)

@@ -10,6 +10,7 @@ import (
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
+	"github.com/milepost-log/milepost/verify/cases"
 )
 
 // maxChecked is how many records one request may have checked: each reads
@@ -51,7 +52,8 @@ func (n *Node) postCheck(w http.ResponseWriter, r *http.Request, c caller) error
 		return fault.New("request_form", "notes", fmt.Sprintf("at most %d records are checked at once, here are %d", maxChecked, len(notes)))
 	}
 	return n.withHead(func(h *head) error {
-		k := &checking{n: n, caller: c, view: h.view, cars: map[string]*car{}, earlier: map[[32]byte]*record.Record{}}
+		k := &checking{n: n, caller: c, view: h.view, cars: map[string]*car{}, earlier: map[[32]byte]*record.Record{},
+			book: cases.NewMemory(), read: map[string]bool{}}
 		out := CheckAnswer{Records: []CheckedRecord{}, Size: h.size}
 		for _, note := range notes {
 			var answer CheckedRecord
@@ -98,6 +100,14 @@ func (k *checking) check(note []byte) (out CheckedRecord, err error) {
 	out.Status = "acceptable"
 	vehicle := r.Vehicle()
 	if vehicle == "" {
+		refused, err := k.takeCase(r)
+		if err != nil {
+			return out, err
+		}
+		if refused != nil {
+			return refusedCheck(refused), nil
+		}
+		k.add(r, nil)
 		return out, nil
 	}
 	v, err := k.car(vehicle)
@@ -155,7 +165,7 @@ func (k *checking) stands(r *record.Record, v *car) (refused, err error) {
 			return refused, nil
 		}
 	}
-	return k.takeCase(r, v)
+	return k.takeCase(r)
 }
 
 // unlogged is the index of records of the same request.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -168,15 +169,16 @@ type KnownAnswer struct {
 	Disputed  []string         `json:"disputed"` // leaf hashes of readings under an open dispute
 }
 
-// knownOf is what this node knows beside a vehicle's records.
-func (n *Node) knownOf(subject string) (*KnownAnswer, error) {
-	book, err := casework(n.state.tree, subject)
-	if err != nil {
+// knownOf is what this node knows beside a vehicle's records in some of its
+// histories.
+func (n *Node) knownOf(subject string, histories []string) (*KnownAnswer, error) {
+	book := cases.NewMemory()
+	if err := casework(n.state.tree, book, histories...); err != nil {
 		return nil, err
 	}
 	now := n.now().UnixMilli()
 	k := &KnownAnswer{
-		AsOf: now, Cases: append([]cases.Status{}, cases.Statuses(book, subject, now)...),
+		AsOf: now, Cases: append([]cases.Status{}, verify.CasesAbout(book, subject, now)...),
 		Effects: append([]cases.Effect{}, cases.Effects(book, subject)...), Disputed: append([]string{}, cases.Disputed(book, subject, now)...),
 	}
 	n.state.withAuthority(func(a *verify.Authority) {
@@ -188,10 +190,18 @@ func (n *Node) knownOf(subject string) (*KnownAnswer, error) {
 
 // HistoryEntry is one record of a history.
 type HistoryEntry struct {
+	Subject  string `json:"subject,omitempty"` // the history, if it is another than the answer's
 	Index    uint64 `json:"index"`
 	Time     int64  `json:"time"` // log time, ms since 1970 UTC
 	LeafHash string `json:"leaf_hash"`
 	Note     string `json:"note,omitempty"` // absent where this reader may not see it
+}
+
+func (a *HistoryAnswer) add(subject string, e verify.FileEntry) {
+	if subject == a.Subject {
+		subject = ""
+	}
+	a.Entries = append(a.Entries, HistoryEntry{subject, e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
 }
 
 // vehicleParam reads {vin}: a VIN, or short/<number> with the slash escaped.
@@ -208,9 +218,6 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return err
 	}
-	if len(others) > 0 {
-		return fault.New("request_form", "with", "a history comes with notices; workshop and access are for /proof")
-	}
 	if err := n.strict(r); err != nil {
 		return err
 	}
@@ -219,29 +226,34 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 		if err != nil {
 			return err
 		}
-		f, err := fileHistory(h.view, subject, rd.withhold)
-		if err != nil {
-			return err
-		}
-		out := HistoryAnswer{Subject: subject, Size: h.size, Entries: historyEntries(&f)}
-		if notices {
-			var announced []string
-			if announced, out.Makers, err = rd.notices(h, subject); err != nil {
+		for _, s := range others {
+			if err := rd.open(s); err != nil {
 				return err
 			}
-			for _, s := range announced {
-				a, err := fileHistory(h.view, s, nil)
-				if err != nil {
-					return err
-				}
-				out.Notices = append(out.Notices, NoticeHistory{strings.TrimPrefix(s, "notice/"), historyEntries(&a)})
+		}
+		out := HistoryAnswer{Subject: subject, Size: h.size, Entries: []HistoryEntry{}}
+		whole := true
+		for _, s := range append([]string{subject}, others...) {
+			f, err := fileHistory(h.view, s, rd.withhold)
+			if err != nil {
+				return err
+			}
+			for _, e := range f.Entries {
+				out.add(s, e)
+				whole = whole && e.Note != nil
+			}
+		}
+		slices.SortStableFunc(out.Entries, func(a, b HistoryEntry) int { return cmp.Compare(a.Index, b.Index) })
+		if notices {
+			if err := out.addNotices(rd, h); err != nil {
+				return err
 			}
 		}
 		if err := rd.close(r.Context()); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(f.Entries, func(e verify.FileEntry) bool { return e.Note == nil }) {
-			if out.Known, err = n.knownOf(subject); err != nil {
+		if whole {
+			if out.Known, err = n.knownOf(subject, append([]string{subject}, others...)); err != nil {
 				return err
 			}
 		}
@@ -251,12 +263,25 @@ func (n *Node) getVehicle(w http.ResponseWriter, r *http.Request, c caller) erro
 	})
 }
 
-func historyEntries(f *verify.FileHistory) []HistoryEntry {
-	out := []HistoryEntry{}
-	for _, e := range f.Entries {
-		out = append(out, HistoryEntry{e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
+// addNotices adds what the vehicle's makers and authors announced.
+func (a *HistoryAnswer) addNotices(rd *reading, h *head) error {
+	subjects, makers, err := rd.notices(h, a.Subject)
+	if err != nil {
+		return err
 	}
-	return out
+	a.Makers = makers
+	for _, s := range subjects {
+		f, err := fileHistory(h.view, s, nil)
+		if err != nil {
+			return err
+		}
+		n := NoticeHistory{strings.TrimPrefix(s, "notice/"), []HistoryEntry{}}
+		for _, e := range f.Entries {
+			n.Entries = append(n.Entries, HistoryEntry{"", e.Index, e.Time, verify.Hex(e.Hash), string(e.Note)})
+		}
+		a.Notices = append(a.Notices, n)
+	}
+	return nil
 }
 
 func (n *Node) getProof(w http.ResponseWriter, r *http.Request, c caller) error {

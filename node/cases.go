@@ -9,8 +9,7 @@ import (
 	"github.com/milepost-log/milepost/verify/cases"
 )
 
-// Keys of the states of cases, followed by the vehicle's subject and a leaf
-// hash.
+// Keys of the states of cases, followed by a subject and a leaf hash.
 const (
 	caseState   = "case/"
 	targetState = "target/"
@@ -38,12 +37,12 @@ type caseStore struct {
 	err  error // of the disk, or a state that cannot be read: the first
 }
 
-func (c *caseStore) Case(vehicle, id string) *cases.State {
-	return stored(c, caseState+vehicle+"/"+id, cases.DecodeState)
+func (c *caseStore) Case(subject, id string) *cases.State {
+	return stored(c, caseState+subject+"/"+id, cases.DecodeState)
 }
 
-func (c *caseStore) SetCase(vehicle string, s *cases.State) {
-	c.tx.PutState(caseState+vehicle+"/"+s.ID, cases.Encode(s))
+func (c *caseStore) SetCase(subject string, s *cases.State) {
+	c.tx.PutState(caseState+subject+"/"+s.ID, cases.Encode(s))
 }
 
 func (c *caseStore) Target(vehicle, hash string) *cases.Standing {
@@ -90,25 +89,29 @@ func (c *caseStore) find(_, hash string) (found cases.Found) {
 	return found
 }
 
-// casework reads the cases of a vehicle, given by its subject, as they stand
-// on disk.
-func casework(tree *log.Log, vehicle string) (*cases.Memory, error) {
-	book := cases.NewMemory()
-	err := tree.States(caseState+vehicle+"/", func(_ string, value []byte) error {
-		c, err := cases.DecodeState(value)
-		if err == nil {
-			book.SetCase(vehicle, c)
+// casework reads the cases of subjects, as they stand on disk, into a book.
+func casework(tree *log.Log, book *cases.Memory, subjects ...string) error {
+	for _, subject := range subjects {
+		err := tree.States(caseState+subject+"/", func(_ string, value []byte) error {
+			c, err := cases.DecodeState(value)
+			if err == nil {
+				book.SetCase(subject, c)
+			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+		err = tree.States(targetState+subject+"/", func(_ string, value []byte) error {
+			t, err := cases.DecodeStanding(value)
+			if err == nil {
+				book.SetTarget(subject, t)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return book, tree.States(targetState+vehicle+"/", func(_ string, value []byte) error {
-		t, err := cases.DecodeStanding(value)
-		if err == nil {
-			book.SetTarget(vehicle, t)
-		}
-		return err
-	})
+	return nil
 }

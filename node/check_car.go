@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
@@ -16,13 +18,14 @@ type checking struct {
 	view    *log.View
 	cars    map[string]*car             // by subject vehicle/...
 	earlier map[[32]byte]*record.Record // of this request, as if they had gone in
+	book    *cases.Memory               // this request's own copy of the cases of
+	read    map[string]bool             // these subjects
 }
 
 // car is a vehicle as this node knows it, with what goes before in the request.
 type car struct {
 	entries []judge.Entry // of its own history
 	created bool          // it has its vehicle.created
-	book    *cases.Memory // this request's own copy
 	open    bool          // the caller may read its history without any grant
 }
 
@@ -39,9 +42,6 @@ func (k *checking) car(vehicle string) (*car, error) {
 		return nil, err
 	}
 	v.open = k.mayOpen(on)
-	if v.book, err = casework(k.n.state.tree, vehicle); err != nil {
-		return nil, err
-	}
 	k.cars[vehicle] = v
 	return v, nil
 }
@@ -58,9 +58,9 @@ func (k *checking) mayOpen(on *verify.Vehicle) (open bool) {
 }
 
 // takeCase takes a record into its case, in this request's own copy.
-func (k *checking) takeCase(r *record.Record, v *car) (refused, err error) {
-	if r.Def.Case == "" {
-		return nil, nil
+func (k *checking) takeCase(r *record.Record) (refused, err error) {
+	if err := k.readCases(slices.Concat(r.Subjects, r.Vehicles())...); err != nil || r.Def.Case == "" {
+		return nil, err
 	}
 	at := verify.Place{Index: k.view.Size + uint64(len(k.earlier)), Time: k.n.now().UnixMilli()}
 	k.n.state.withAuthority(func(a *verify.Authority) {
@@ -71,9 +71,23 @@ func (k *checking) takeCase(r *record.Record, v *car) (refused, err error) {
 			}
 			return found
 		}
-		refused = cases.Apply(v.book, r, f)
+		refused = cases.Apply(k.book, r, f)
 	})
 	return refused, err
+}
+
+// readCases reads the cases of subjects from the disk, once.
+func (k *checking) readCases(subjects ...string) error {
+	for _, s := range subjects {
+		if k.read[s] {
+			continue
+		}
+		if err := casework(k.n.state.tree, k.book, s); err != nil {
+			return err
+		}
+		k.read[s] = true
+	}
+	return nil
 }
 
 // found is what a case may know of an earlier record.
@@ -106,7 +120,7 @@ func (k *checking) add(r *record.Record, v *car) {
 // doubts asks the judgement what the record would change.
 func (k *checking) doubts(r *record.Record, v *car) (all []Warning) {
 	vehicle, now := r.Vehicle(), k.n.now().UnixMilli()
-	h := &judge.History{Entries: v.entries, Effects: cases.Effects(v.book, vehicle), Disputed: cases.Disputed(v.book, vehicle, now)}
+	h := &judge.History{Entries: v.entries, Effects: cases.Effects(k.book, vehicle), Disputed: cases.Disputed(k.book, vehicle, now)}
 	var p judge.Params
 	k.n.state.withAuthority(func(a *verify.Authority) {
 		p = judge.ParamsOf(a.Governance.Rules.Judgement)

@@ -213,7 +213,7 @@ func (g *genesis) rules() jcs.Value {
 	for _, t := range record.Types() {
 		types = append(types, t.Name)
 		rights = append(rights, jcs.Make(
-			jcs.Field{Name: "read", Value: jcs.Texts([]string{t.ReadClass()})}, jcs.Field{Name: "type", Value: jcs.Text(t.Name)},
+			jcs.Field{Name: "read", Value: jcs.Texts(t.ReadClasses())}, jcs.Field{Name: "type", Value: jcs.Text(t.Name)},
 			jcs.Field{Name: "write", Value: jcs.Texts(t.Writers)}))
 	}
 	var calendars []jcs.Value

@@ -292,13 +292,13 @@ func (w *walk) takeCase(v *log.View, r *record.Record, at verify.Place) {
 // they stand there.
 type caseStates map[string][]byte
 
-func (m caseStates) Case(vehicle, id string) *cases.State {
-	c, _ := cases.DecodeState(m[caseState+vehicle+"/"+id])
+func (m caseStates) Case(subject, id string) *cases.State {
+	c, _ := cases.DecodeState(m[caseState+subject+"/"+id])
 	return c
 }
 
-func (m caseStates) SetCase(vehicle string, c *cases.State) {
-	m[caseState+vehicle+"/"+c.ID] = cases.Encode(c)
+func (m caseStates) SetCase(subject string, c *cases.State) {
+	m[caseState+subject+"/"+c.ID] = cases.Encode(c)
 }
 
 func (m caseStates) Target(vehicle, hash string) *cases.Standing {

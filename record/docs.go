@@ -22,11 +22,21 @@ var classes = []struct{ class, subject, history, readers string }{
 	{"G", Governance, "the log itself", "all members"},
 }
 
-// ReadClass is the class of who may read a type, that of its first subject:
+// ReadClasses are the classes of who may read a type, those of its subjects:
 // V, W, A, O, C, N or G.
-func (t *Type) ReadClass() string {
+func (t *Type) ReadClasses() (all []string) {
+	for _, s := range t.Subjects {
+		if c := ClassOf(s); !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// ClassOf is the read class of a class of subjects, "" if there is none.
+func ClassOf(subject string) string {
 	for _, c := range classes {
-		if c.subject == t.Subjects[0] {
+		if c.subject == subject {
 			return c.class
 		}
 	}
@@ -38,7 +48,7 @@ func (t *Type) Readers() string {
 	var parts []string
 	for _, set := range append([][]string{t.Subjects}, t.Or...) {
 		for _, c := range classes {
-			if said := c.readers + " (class " + c.class + ")"; c.subject == set[0] && !slices.Contains(parts, said) {
+			if said := c.readers + " (class " + c.class + ")"; slices.Contains(set, c.subject) && !slices.Contains(parts, said) {
 				parts = append(parts, said)
 			}
 		}
@@ -102,7 +112,7 @@ Kinds of member: **DLR** dealer, **MFR** manufacturer or central support, **PTI*
 house, **ARB** arbitrator, **FLT** fleet, **AUD** auditor. Beside them, **DEV** is a key that is bound to a device, **NODE** a member that
 runs a node, **any** any member, **GOV** the governors, **admin** an administrator of the member, or the governors. "Written by" is what
 the rules of a new log say; for other types than those of GOV and admin the governors may publish other rules. Where a record belongs
-to a case, the case narrows it: "correction" and "dispute" name it below.
+to a case, the case narrows it ([cases.md](cases.md)): "case" names it below.
 
 Owners, buyers and courts are no members. They hold files, or grants to read.
 
@@ -178,7 +188,7 @@ func collectForms(forms map[string]string, k Kind) {
 func writeClass(b *bytes.Buffer, class, history string) {
 	heading := fmt.Sprintf("\n## %s: %s\n", class, history)
 	for _, t := range Types() {
-		if t.ReadClass() == class {
+		if t.ReadClasses()[0] == class {
 			b.WriteString(heading)
 			heading = ""
 			writeType(b, t)

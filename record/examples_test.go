@@ -126,9 +126,12 @@ func parsed(text string) jcs.Value {
 }
 
 func defaultSubjects(d *Type) string {
-	of := map[string]string{Governance: Governance, "member": "member/" + testAuthor, "notice": "notice/" + testAuthor,
+	of := map[string]string{Governance: Governance, "member": "member/" + testAuthor, "notice": "notice/" + testAuthor, "campaign": "campaign/26V-014",
 		"vehicle": "vehicle/" + testVIN, "workshop": "workshop/" + testVIN, "access": "access/" + testVIN}
-	if len(d.Subjects) == 2 {
+	switch {
+	case len(d.Subjects) == 2 && d.Subjects[0] == "campaign":
+		return of["campaign"] + " " + of["vehicle"]
+	case len(d.Subjects) == 2:
 		return of["vehicle"] + " vehicle/" + exampleOther
 	}
 	return of[d.Subjects[0]]
@@ -196,7 +199,32 @@ var alsoPass = map[string][]jcs.Value{
 		obj("finding", "actual", "target", testHash), obj("finding", "actual", "target", exampleHashB),
 		obj("effective", obj("value", 5), "finding", "not_actual", "target", zeros64), obj("finding", "undetermined", "target", strings.Repeat("1", 64)),
 	}, "prev", testHash, "reasons", "x")},
-	"case.withdrawn/1": {obj("case", testHash, "prev", testHash)},
+	"warranty.cover/1": {obj("coverage", "paint", "ends", "2026-03-02", "parts_groups", []string{"body"}, "starts", "2026-03-02", "transferable", false)},
+	"warranty.claim/1": {obj("failure_date", "2026-05-04", "for", "self", "lines", []jcs.Value{obj("pay", "warranty", "work_type", "cooling")}, "order_no", "W",
+		"parts_requested", false, "reading_ref", testHash, "version", 1)},
+	"warranty.status/1": {
+		obj("case", testHash, "missing", []string{"photo", "defect_report"}, "prev", testHash, "status", "more_info"),
+		obj("case", testHash, "cover_ref", testHash, "prev", testHash, "status", "registered"),
+		obj("case", testHash, "prev", testHash, "reason", "no_cover", "status", "registered"),
+		obj("case", testHash, "prev", testHash, "reason", "expert_asked", "status", "suspended"),
+		obj("case", testHash, "prev", testHash, "reason", "expert_answered", "status", "resumed"),
+		obj("case", testHash, "lines", []jcs.Value{obj("line", 0, "ok", true)}, "prev", testHash, "status", "approved"),
+		obj("case", testHash, "lines", []jcs.Value{obj("line", 0, "ok", true), obj("line", 1, "ok", false)}, "prev", testHash, "reason", "wear", "status", "partly"),
+	},
+	"warranty.appeal_decided/1": {obj("case", testHash, "outcome", "upheld", "prev", testHash, "reasons", "x")},
+	"part.order/1": {
+		obj("claim_case", testHash, "part_no", "A", "quantity", 2, "status", "requested"),
+		obj("case", testHash, "expected", "2026-06-01", "prev", testHash, "status", "ordered"),
+		obj("case", testHash, "prev", testHash, "reason", "too_late", "status", "cancelled"),
+		obj("case", testHash, "prev", testHash, "status", "customs"),
+	},
+	"part.return/1": {
+		obj("case", testHash, "prev", testHash, "reason", "used", "status", "refused"),
+		obj("amount", testB64, "case", testHash, "prev", testHash, "status", "credited"),
+	},
+	"recall.published/1": {obj("affected", 1, "campaign", "26V-014", "component", "x", "consequence", "x", "defect", "x", "remedy", "x", "safety", false)},
+	"recall.affects/1":   {obj("case", testHash)},
+	"case.withdrawn/1":   {obj("case", testHash, "prev", testHash)},
 }
 
 func tenCodes() (codes []jcs.Value) {
@@ -251,7 +279,7 @@ func TestEveryTypeHasAnExampleThatPasses(t *testing.T) {
 				t.Errorf("%s came back as %+v", d.Name, r)
 			}
 		}
-		if d.Sentence == "" || len(d.Writers) == 0 || d.ReadClass() == "" || (d.Rule != nil) != (d.Demands != "") ||
+		if d.Sentence == "" || len(d.Writers) == 0 || d.ReadClasses()[0] == "" || (d.Rule != nil) != (d.Demands != "") ||
 			d.Say == nil || d.Fresh == "" {
 			t.Errorf("the definition of %s is not complete", d.Name)
 		}

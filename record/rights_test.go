@@ -44,7 +44,7 @@ func TestRightsAndFields(t *testing.T) {
 	want := rights(t)
 	for _, d := range Types() {
 		w, ok := want[d.Name]
-		got := right{d.ReadClass(), strings.Join(d.Writers, " "), strings.Join(shapes(d.Body), " ")}
+		got := right{strings.Join(d.ReadClasses(), " "), strings.Join(d.Writers, " "), strings.Join(shapes(d.Body), " ")}
 		switch {
 		case !ok:
 			t.Errorf("testdata/rights.txt lacks %s", d.Name)

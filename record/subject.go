@@ -72,9 +72,10 @@ func ParseVehicle(s string) (string, error) {
 }
 
 // SubjectsOf names the histories that a record of the type belongs to, from
-// its body, its author, and the vehicle, a subject vehicle/..., that it is
-// about; "" if none is known. Where the type has alternatives it is the first.
-func (t *Type) SubjectsOf(body jcs.Value, author, vehicle string) (subjects []string, err error) {
+// its body, its author, and the vehicle and campaign, subjects vehicle/...
+// and campaign/..., that it is about; "" if none is known. Where the type has
+// alternatives it is the first.
+func (t *Type) SubjectsOf(body jcs.Value, author, vehicle, campaign string) (subjects []string, err error) {
 	for i, class := range t.Subjects {
 		switch class {
 		case Governance:
@@ -83,13 +84,22 @@ func (t *Type) SubjectsOf(body jcs.Value, author, vehicle string) (subjects []st
 			subjects = append(subjects, MemberSubject(body.Get(t.Owner).Str))
 		case "notice":
 			subjects = append(subjects, NoticeSubject(author))
+		case "campaign":
+			if body.Has("campaign") {
+				campaign = CampaignSubject(body.Get("campaign").Str)
+			}
+			if campaign == "" {
+				return nil, fault.New("subject", "", t.Name+" is about a recall, and its campaign is not named").
+					WithHint("name it with --campaign, or the case with --case")
+			}
+			subjects = append(subjects, campaign)
 		default:
 			if vehicle == "" {
 				return nil, fault.New("subject", "", t.Name+" is about a vehicle, and none is named")
 			}
 			if to := body.Get("to_vehicle"); i > 0 && to.Kind != 0 {
 				subjects = append(subjects, VehicleSubject(to.Str))
-			} else if i == 0 {
+			} else if i == 0 || t.Subjects[0] != class {
 				subjects = append(subjects, class+strings.TrimPrefix(vehicle, "vehicle"))
 			}
 		}

@@ -46,6 +46,31 @@ func TestRulesOfVehicleRecords(t *testing.T) {
 		{"correction.decided/1", []any{"outcome", "rejected", "admits", none}, "body.effective", "goes with the outcome accepted only"},
 		{"correction.decided/1", []any{"effective", obj()}, "body.effective", "what counts is expected, or leave it out"},
 
+		{"warranty.cover/1", []any{"ends", "2026-03-01"}, "body.ends", "lies before starts"},
+		{"warranty.claim/1", []any{"failure_date", "2026-05-05"}, "body.failure_date", "after the event, 2026-05-04"},
+		{"warranty.claim/1", []any{"prior", none}, "body.prior", "every other names the one"},
+		{"warranty.claim/1", []any{"version", 1}, "body.prior", "of version 1 has none"},
+		{"warranty.status/1", []any{"status", "approved"}, "body.interval", "with the status refused only"},
+		{"warranty.status/1", []any{"missing", []string{"photo"}}, "body.missing", "with the status more_info only"},
+		{"warranty.status/1", []any{"cover_ref", testHash}, "body.cover_ref", "with the status registered only"},
+		{"warranty.status/1", []any{"lines", []jcs.Value{obj("line", 0, "ok", true)}}, "body.lines", "with the status approved only"},
+		{"warranty.status/1", []any{"interval", none, "plan_ref", none, "status", "partly", "lines", []jcs.Value{obj("line", 0, "ok", true), obj("line", 0, "ok", false)}}, "body.lines[1]", "line 0 stands there twice"},
+		{"warranty.assessed/1", []any{"lines", []jcs.Value{obj("covered", true, "line", 1, "rule", "a"), obj("covered", true, "line", 1, "rule", "a")}}, "body.lines[1]", "line 1 stands there twice"},
+		{"part.order/1", []any{"status", "ordered"}, "body.case", "missing"},
+		{"part.order/1", []any{"case", testHash}, "body.case", "a record that opens a case has no case"},
+		{"part.order/1", []any{"prev", testHash}, "body.prev", "a record that opens a case has no prev"},
+		{"part.order/1", []any{"case", testHash, "prev", testHash, "status", "ordered"}, "body.claim_case", "with the status requested only"},
+		{"part.order/1", []any{"expected", "2026-06-01"}, "body.expected", "with the status ordered only"},
+		{"part.order/1", []any{"reason", "late"}, "body.reason", "with the status refused only"},
+		{"part.return/1", []any{"status", "accepted"}, "body.case", "missing"},
+		{"part.return/1", []any{"amount", testB64}, "body.amount", "with the status credited only"},
+		{"part.return/1", []any{"case", testHash, "prev", testHash, "status", "received"}, "body.order_case", "with the status requested only"},
+		{"recall.published/1", []any{"campaign", "26V-015"}, "subjects", "so the subject is campaign/26V-015"},
+		{"recall.affects/1", []any{"again", false}, "body.again", "it is true, or absent"},
+		{"recall.affects/1", []any{"again", none}, "body.again", "it goes with prev and reason"},
+		{"recall.affects/1", []any{"prev", none}, "body.prev", "it goes with again"},
+		{"recall.affects/1", []any{"reason", none}, "body.reason", "it goes with again"},
+
 		{"dispute.opened/1", []any{"targets", []string{testHash, testHash}}, "body.targets[1]", "stands there twice"},
 		{"dispute.decided/1", []any{"findings", finding("finding", "actual", "effective", obj("value", 1))}, "body.findings[0].effective", "with the finding not_actual only"},
 		{"dispute.decided/1", []any{"findings", finding("finding", "undetermined", "effective", obj("value", 1))}, "body.findings[0].effective", "with the finding not_actual only"},
@@ -183,7 +208,7 @@ func TestRulesOfAllTypesFit(t *testing.T) {
 	var rights []jcs.Value
 	for _, d := range Types() {
 		types = append(types, d.Name)
-		rights = append(rights, obj("read", []string{d.ReadClass()}, "type", d.Name, "write", d.Writers))
+		rights = append(rights, obj("read", d.ReadClasses(), "type", d.Name, "write", d.Writers))
 	}
 	all := testRules.With("types", jcs.Texts(types)).With("rights", jcs.Array(rights...))
 	if err := rules.check(all, "rules"); err != nil {

@@ -151,6 +151,57 @@ func TestWhatRecordsSay(t *testing.T) {
 			"enters the log: Nissan Leaf",
 		},
 		"vehicle.sold/1": {"sold again"},
+		"warranty.cover/1": {
+			"warranty cover powertrain from 2026-03-02 to 2029-03-01, or 100,000 km",
+			"warranty cover paint from 2026-03-02 to 2026-03-02",
+		},
+		"warranty.claim/1": {
+			"warranty claim W-2041, lines: 1, parts asked for; version 2, in the place of fedcba987654",
+			"warranty claim W, lines: 1",
+		},
+		"warranty.status/1": {
+			"warranty claim: refused, reason: maintenance missed",
+			"warranty claim: more is needed: photo, defect report",
+			"warranty claim: registered",
+			"warranty claim: registered, reason: no cover",
+			"warranty claim: the clock stands, reason: expert asked",
+			"warranty claim: the clock runs on, reason: expert answered",
+			"warranty claim: approved",
+			"warranty claim: approved in part, reason: wear",
+		},
+		"warranty.assessed/1":          {"warranty claim assessed, lines covered: 1 of 1"},
+		"warranty.job_report/1":        {"warranty work done, order W-2041"},
+		"warranty.payment_requested/1": {"payment of the warranty claim asked for"},
+		"warranty.paid/1":              {"warranty claim paid"},
+		"warranty.appealed/1":          {"appeal against the decision on the warranty claim"},
+		"warranty.appeal_decided/1": {
+			"warranty appeal decided: the appeal succeeds",
+			"warranty appeal decided: the decision stands",
+		},
+		"part.order/1": {
+			"part ordered: 21010-4, made for this vehicle",
+			"part ordered: A",
+			"part order: ordered, expected 2026-06-01",
+			"part order: cancelled, reason: too late",
+			"part order: customs",
+		},
+		"part.return/1": {
+			"part return: requested, reason: wrong part",
+			"part return: refused, reason: used",
+			"part return: credited",
+		},
+		"recall.published/1": {
+			"recall 26V-014 published: brake booster; vehicles: 1,000; about safety",
+			"recall 26V-014 published: x; vehicles: 1",
+		},
+		"recall.closed/1": {"recall closed, reason: all found"},
+		"recall.affects/1": {
+			"recall open again, reason: remedy failed",
+			"the vehicle is recalled",
+		},
+		"recall.notified/1": {"owner told of the recall by post"},
+		"recall.remedied/1": {"recall carried out, operation RC-14"},
+		"recall.lifted/1":   {"recall lifted, reason: vin by mistake"},
 	}
 	for _, def := range Types() {
 		e, want := examples[def.Name], said[def.Name]

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
@@ -82,18 +83,20 @@ func ApplyGrant(grants []Grant, r *record.Record) []Grant {
 }
 
 // MayRead decides whether a reader may see the contents of a record about a
-// vehicle: of a type, that happened on a day (YYYY-MM-DD, in the offset of
-// its event time). now is the node's clock. by is the grant that allows it,
+// vehicle: of a type, in some histories, that happened on a day (YYYY-MM-DD,
+// in the offset of its event time). now is the node's clock. by is the grant that allows it,
 // nil if the reader needs none. Where the vehicle's history has records that
 // the reader may not see, it gets their leaf hashes.
-func (a *Authority) MayRead(r Reader, v *Vehicle, typ, day string, now time.Time) (by *Grant, err error) {
-	for _, class := range a.readClasses(typ) {
+func (a *Authority) MayRead(r Reader, v *Vehicle, typ string, histories []string, day string, now time.Time) (by *Grant, err error) {
+	classes, moved := a.classesIn(typ, histories)
+	for _, class := range classes {
 		if ownRight(r, v, class) {
 			return nil, nil
 		}
 	}
 	return v.granted(r, now, func(g *Grant) bool {
-		return (g.Types == nil || contains(g.Types, typ)) && (g.From == "" || day >= g.From) && (g.To == "" || day <= g.To)
+		named := g.Types == nil || contains(g.Types, typ) && (!moved || a.opens(g, classes[0]))
+		return named && (g.From == "" || day >= g.From) && (g.To == "" || day <= g.To)
 	})
 }
 
@@ -103,9 +106,12 @@ func (a *Authority) MayOpen(r Reader, v *Vehicle, class string, now time.Time) (
 	if ownRight(r, v, class) {
 		return nil, nil
 	}
-	return v.granted(r, now, func(g *Grant) bool {
-		return g.Types == nil || slices.ContainsFunc(g.Types, func(t string) bool { return contains(a.readClasses(t), class) })
-	})
+	return v.granted(r, now, func(g *Grant) bool { return a.opens(g, class) })
+}
+
+// opens reports whether a grant is for records of a read class.
+func (a *Authority) opens(g *Grant, class string) bool {
+	return g.Types == nil || slices.ContainsFunc(g.Types, func(t string) bool { return contains(a.readClasses(t), class) })
 }
 
 // MayReadAll decides about entry bundles, which hold whatever is in the log.
@@ -125,13 +131,28 @@ func MayReadMembers(r Reader) error {
 	return fault.New("no_access", "", "this is for members")
 }
 
+// classesIn are the read classes of a record. What serves every kind of case
+// is read as the history that it stands in: moved says that this is another
+// than its type's.
+func (a *Authority) classesIn(typ string, histories []string) (classes []string, moved bool) {
+	def := record.Lookup(typ)
+	if def == nil || len(def.Or) == 0 || len(histories) == 0 {
+		return a.readClasses(typ), false
+	}
+	class, _, _ := strings.Cut(histories[0], "/")
+	if class == def.Subjects[0] {
+		return a.readClasses(typ), false
+	}
+	return []string{record.ClassOf(class)}, true
+}
+
 // readClasses are those that the rules give to a type, or else its definition.
 func (a *Authority) readClasses(typ string) []string {
 	if classes := a.Governance.Rules.Read[typ]; classes != nil {
 		return classes
 	}
 	if d := record.Lookup(typ); d != nil {
-		return []string{d.ReadClass()}
+		return d.ReadClasses()
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func TestWhoReadsWithoutAGrant(t *testing.T) {
 			v := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{dealer: true, "reader.example": wrote}}
 			for class, typ := range types {
 				read, open := c.who, error(nil)
-				by, err := a.auth.MayRead(read, v, typ, "2026-05-04", now)
+				by, err := a.auth.MayRead(read, v, typ, nil, "2026-05-04", now)
 				if class == "O" || class == "G" {
 					open = verify.MayReadMembers(read)
 				} else {
@@ -167,7 +167,7 @@ func TestWhatAGrantOpens(t *testing.T) {
 			if len(v.Grants) != 1 || v.Grants[0].Hash != verify.Hex(r.Hash) || v.Grants[0].Author != dealer {
 				t.Fatalf("%+v", v.Grants)
 			}
-			by, err := a.auth.MayRead(c.who, v, c.typ, c.day, c.now)
+			by, err := a.auth.MayRead(c.who, v, c.typ, nil, c.day, c.now)
 			if fault.Code(err) != c.code && !(err == nil && c.code == "") || (by == nil) != (err != nil) {
 				t.Errorf("%v by %v, want %q", err, by, c.code)
 			}
@@ -219,16 +219,16 @@ func TestARevokedGrant(t *testing.T) {
 	}
 	link := verify.Reader{Secret: secretOf(1)}
 	v := &verify.Vehicle{VIN: vinA, Grants: after}
-	if by, err := a.auth.MayRead(link, v, "odometer.reading/1", "2026-05-04", a.now()); err != nil || by.Hash != verify.Hex(second.Hash) {
+	if by, err := a.auth.MayRead(link, v, "odometer.reading/1", nil, "2026-05-04", a.now()); err != nil || by.Hash != verify.Hex(second.Hash) {
 		t.Errorf("%+v, %v", by, err)
 	}
-	_, err := a.auth.MayRead(link, v, "service.visit/1", "2026-05-04", a.now())
+	_, err := a.auth.MayRead(link, v, "service.visit/1", nil, "2026-05-04", a.now())
 	wants(t, err, "grant_scope", "for other records of this vehicle")
 	v.Grants = after[:1]
-	_, err = a.auth.MayRead(link, v, "odometer.reading/1", "2026-05-04", a.now())
+	_, err = a.auth.MayRead(link, v, "odometer.reading/1", nil, "2026-05-04", a.now())
 	wants(t, err, "grant_revoked", "the grant was revoked")
 	v.Grants = nil // that of another vehicle
-	_, err = a.auth.MayRead(link, v, "odometer.reading/1", "2026-05-04", a.now())
+	_, err = a.auth.MayRead(link, v, "odometer.reading/1", nil, "2026-05-04", a.now())
 	wants(t, err, "no_access", "no grant on this vehicle")
 }
 
@@ -239,7 +239,7 @@ func TestTheClassOfAType(t *testing.T) {
 	a := ask(t)
 	v := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{"reader.example": true}}
 	read := func(typ string) error {
-		_, err := a.auth.MayRead(reader("PTI"), v, typ, "2026-05-04", a.now())
+		_, err := a.auth.MayRead(reader("PTI"), v, typ, nil, "2026-05-04", a.now())
 		return err
 	}
 	wants(t, read("service.visit/1"), "", "")
@@ -252,6 +252,58 @@ func TestTheClassOfAType(t *testing.T) {
 	delete(a.auth.Governance.Rules.Read, "access.granted/1")
 	wants(t, read("access.granted/1"), "no_access", "no grant on this vehicle")
 	wants(t, read("vehicle.painted/1"), "no_access", "no grant on this vehicle")
+}
+
+// What serves every kind of case is read as the history that it stands in;
+// what stands in two is read by who may read either.
+func TestTheClassWhereARecordStands(t *testing.T) {
+	t.Parallel()
+	a := ask(t)
+	v := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{"reader.example": true}}
+	shop, car, campaign := []string{"workshop/" + vinA}, []string{"vehicle/" + vinA}, []string{"campaign/26V-014", "vehicle/" + vinA}
+	for _, c := range []struct {
+		kind, typ string
+		on        []string
+		code      string
+	}{
+		{"PTI", "case.evidence/1", car, ""}, {"PTI", "case.evidence/1", shop, "no_access"}, {"INS", "case.message/1", shop, "no_access"},
+		{"DLR", "case.evidence/1", shop, ""}, {"ARB", "case.withdrawn/1", shop, ""}, {"AUD", "case.evidence/1", shop, "no_access"}, {"AUD", "case.evidence/1", car, ""},
+		{"PTI", "warranty.claim/1", shop, "no_access"}, {"DLR", "warranty.claim/1", shop, ""}, {"ARB", "part.order/1", shop, ""}, {"FLT", "part.return/1", shop, "no_access"},
+		{"FIN", "recall.affects/1", campaign, ""}, {"PTI", "recall.remedied/1", campaign, ""},
+	} {
+		_, err := a.auth.MayRead(reader(c.kind), v, c.typ, c.on, "2026-05-04", a.now())
+		wants(t, err, c.code, "")
+	}
+	stranger := &verify.Vehicle{VIN: vinA, Authors: map[string]bool{dealer: true}}
+	for _, c := range []struct {
+		typ   string
+		on    []string
+		types []string // of the grant; nil for all
+		code  string
+	}{
+		{"case.evidence/1", shop, nil, ""},
+		{"case.evidence/1", car, []string{"case.evidence/1"}, ""},
+		{"case.evidence/1", shop, []string{"case.evidence/1"}, "grant_scope"}, // of the car's own history, as a buyer's is
+		{"case.evidence/1", shop, []string{"case.evidence/1", "warranty.claim/1"}, ""},
+		{"warranty.claim/1", shop, []string{"odometer.reading/1", "recall.affects/1"}, "grant_scope"},
+		{"recall.affects/1", campaign, []string{"recall.affects/1"}, ""},
+	} {
+		r := a.granted(func(b jcs.Value) jcs.Value {
+			if c.types == nil {
+				return b
+			}
+			return b.With("types", jcs.Texts(c.types))
+		})
+		stranger.Grants = verify.ApplyGrant(nil, r)
+		_, err := a.auth.MayRead(verify.Reader{Secret: secretOf(1)}, stranger, c.typ, c.on, "2026-05-04", a.now())
+		wants(t, err, c.code, "")
+		class := verify.ClassVehicle
+		if c.on[0] == shop[0] {
+			class = verify.ClassWorkshop
+		}
+		_, err = a.auth.MayOpen(verify.Reader{Secret: secretOf(1)}, stranger, class, a.now())
+		wants(t, err, c.code, "")
+	}
 }
 
 // A TLS key opens the door for its member until it is revoked or the member

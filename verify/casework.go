@@ -103,10 +103,11 @@ func (c *check) find(s *shown, history, hash string) cases.Found {
 	return cases.Found{Hidden: lacking}
 }
 
-// gap reports whether entries of the file's own history are withheld between
-// two log indices.
-func (c *check) gap(from, to uint64) bool {
-	return slices.ContainsFunc(c.file.History(c.file.Subject).Entries, func(e FileEntry) bool {
+// gap reports whether entries of a history are withheld between two log
+// indices, or all of them because the file lacks it.
+func (c *check) gap(history string, from, to uint64) bool {
+	h := c.file.History(history)
+	return h == nil || slices.ContainsFunc(h.Entries, func(e FileEntry) bool {
 		return e.Note == nil && e.Index > from && e.Index < to
 	})
 }
@@ -114,10 +115,12 @@ func (c *check) gap(from, to uint64) bool {
 // leaveOpen says of the cases that withheld records may have moved on after
 // their newest shown one that how they stand is not known.
 func (c *check) leaveOpen() {
-	for _, s := range c.casework.Cases(c.file.Subject) {
-		if !s.Closed() && c.gap(s.LastIndex, math.MaxUint64) {
-			s.Unclear = true
-			c.casework.SetCase(c.file.Subject, s)
+	for _, history := range historiesAbout(c.file.Subject) {
+		for _, s := range c.casework.Cases(history) {
+			if !s.Closed() && c.gap(history, s.LastIndex, math.MaxUint64) {
+				s.Unclear = true
+				c.casework.SetCase(history, s)
+			}
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (w *world) genesis() jcs.Value {
 	var rights []jcs.Value
 	for _, d := range record.Types() {
 		types = append(types, d.Name)
-		rights = append(rights, obj("read", []string{d.ReadClass()}, "type", d.Name, "write", d.Writers))
+		rights = append(rights, obj("read", d.ReadClasses(), "type", d.Name, "write", d.Writers))
 	}
 	return obj("feature_level", 1,
 		"founding", obj("governors", governors, "nonce", b64(seed(w.name)[:16]), "threshold", w.need),

@@ -39,6 +39,7 @@ type Known struct {
 	Makers    []string
 	NoticesOf []string
 	Notices   []judge.Entry
+	Workshop  []judge.Entry
 	LeaseKM   int64
 }
 
@@ -71,7 +72,7 @@ func Mean(k *Known) *Meaning {
 	}
 	m.Answers = answers.Of(&answers.Input{
 		VIN: k.VIN, Entries: k.Entries, Judgement: m.Judgement, AsOf: k.AsOf, LeaseKM: k.LeaseKM,
-		Makers: k.Makers, NoticesOf: k.NoticesOf, Notices: k.Notices,
+		Makers: k.Makers, NoticesOf: k.NoticesOf, Notices: k.Notices, Workshop: k.Workshop,
 	})
 	return m
 }
@@ -97,6 +98,16 @@ func (m *Meaning) mark(hash string, marks ...Mark) {
 	}
 }
 
+// CasesAbout lists the cases of a vehicle in all its histories, in the order
+// of the log, as they stand at a time (ms).
+func CasesAbout(b cases.Book, vehicle string, asOf int64) (all []cases.Status) {
+	for _, history := range historiesAbout(vehicle) {
+		all = append(all, cases.Statuses(b, history, asOf)...)
+	}
+	slices.SortStableFunc(all, func(x, y cases.Status) int { return cmp.Compare(x.Index, y.Index) })
+	return all
+}
+
 // meaning is step 6, for a file about a vehicle that is verified so far.
 func (c *check) meaning() error {
 	if !c.file.ownVehicle(c.file.Subject) {
@@ -107,10 +118,13 @@ func (c *check) meaning() error {
 	asOf, book := max(c.rep.AsOf*1000, c.seal.Time), c.casework
 	k := &Known{
 		Rules: &c.rules, AsOf: asOf,
-		Cases: cases.Statuses(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
+		Cases: CasesAbout(book, c.file.Subject, asOf), Effects: cases.Effects(book, c.file.Subject), Disputed: cases.Disputed(book, c.file.Subject, asOf),
 	}
 	k.VIN, k.Makers, k.LeaseKM = strings.TrimPrefix(c.file.Subject, "vehicle/"), c.auth.makers(c.file.Subject), c.opt.LeaseKM
 	k.Entries = c.entries(c.file.History(c.file.Subject))
+	if h := c.file.History("workshop/" + k.VIN); h != nil {
+		k.Workshop = c.entries(h)
+	}
 	for i := range c.file.Histories {
 		if h := &c.file.Histories[i]; isNotice(h.Subject) {
 			k.NoticesOf = append(k.NoticesOf, strings.TrimPrefix(h.Subject, "notice/"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,12 +16,13 @@ import (
 
 func caseCommand() *cli.Command {
 	return &cli.Command{
-		Name: "case", Usage: "see the corrections and disputes about a vehicle, and what may come next in them",
+		Name: "case", Usage: "see the cases about a vehicle: corrections, disputes, warranty, parts, recalls; and what may come next in them",
 		Subcommands: []*cli.Command{{
 			Name: "list", Usage: "list the cases of a vehicle as a node knows them", ArgsUsage: "VIN",
 			Description: "Of each case: its id, how it stands, who opened it and about what, its newest record, its deadlines, and\n" +
 				"which records it takes next, from whom and with what. `milepost record new TYPE --vehicle VIN --case ID`\n" +
-				"makes one of them. This is a node's word; `milepost prove` and `milepost verify` give a proof.",
+				"makes one of them. Warranty claims, part orders and returns are for who may read the vehicle's workshop\n" +
+				"history; others get the rest. This is a node's word; `milepost prove` and `milepost verify` give a proof.",
 			Flags: clientFlags(grantFlag, jsonFlag, unitFlag), Action: listCases,
 		}},
 	}
@@ -62,9 +64,16 @@ type vehicleHistory struct {
 	results []verify.Result
 }
 
-// vehicle asks for a vehicle's records and cases.
+// workshopToo asks for a vehicle's workshop history beside its own.
+var workshopToo = url.Values{"with": {"workshop"}}
+
+// vehicle asks for a vehicle's records and cases, as far as the asker may see
+// its histories.
 func (s *session) vehicle(c *cli.Context, subject string) (*vehicleHistory, error) {
-	answer, _, err := s.history(c, subject, nil)
+	answer, _, err := s.history(c, subject, workshopToo)
+	if code := fault.Code(err); code == "no_access" || code == "grant_scope" { // not the workshop's
+		answer, _, err = s.history(c, subject, nil)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/importer"
 	"github.com/milepost-log/milepost/verify/fleet"
@@ -186,7 +187,14 @@ func (s *session) histories(c *cli.Context, vehicles []fleet.Vehicle) error {
 
 // fill reads the history of one vehicle and what it means.
 func (s *session) fill(c *cli.Context, v *fleet.Vehicle) error {
-	h, _, err := s.history(c, record.VehicleSubject(v.VIN), url.Values{"with": {"notices"}})
+	ask := func(with string) (*node.HistoryAnswer, error) {
+		h, _, err := s.history(c, record.VehicleSubject(v.VIN), url.Values{"with": {with}})
+		return h, err
+	}
+	h, err := ask("workshop,notices")
+	if code := fault.Code(err); code == "no_access" || code == "grant_scope" { // not the workshop's, where claims are
+		h, err = ask("notices")
+	}
 	if err != nil {
 		return err
 	}
@@ -194,6 +202,6 @@ func (s *session) fill(c *cli.Context, v *fleet.Vehicle) error {
 	if err != nil {
 		return err
 	}
-	v.Entries, v.Answers, v.Judged = entriesOf(results), m.Answers, m.Judgement
+	v.Entries, v.Answers, v.Judged, v.Cases = entriesOf(results, h.Subject), m.Answers, m.Judgement, m.Cases
 	return nil
 }

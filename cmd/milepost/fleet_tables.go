@@ -80,7 +80,18 @@ func fleetTables(r *fleet.Report) []table {
 	for _, d := range r.Due {
 		due.rows = append(due.rows, []any{d.Label, d.VIN, d.What, d.Overdue, d.Day, d.KM})
 	}
-	return append(tables, due)
+	tables = append(tables, due)
+	for _, open := range []struct {
+		name string
+		rows []fleet.CaseRow
+	}{{"open_recalls", r.Recalls}, {"open_claims", r.Claims}} {
+		t := table{name: open.name, columns: []string{"label", "vin", "campaign", "since", "state", "overdue"}}
+		for _, c := range open.rows {
+			t.rows = append(t.rows, []any{c.Label, c.VIN, c.Campaign, c.Since, c.State, c.Overdue})
+		}
+		tables = append(tables, t)
+	}
+	return tables
 }
 
 // cellText writes a cell as text.

@@ -283,7 +283,7 @@ func checkPapers(t *testing.T, tables, book string, r *fleet.Report, want int64)
 		t.Fatal(err)
 	}
 	defer x.Close()
-	if got := x.GetSheetList(); !slices.Equal(got, []string{"vehicles", "years", "models", "work_types", "part_groups", "services_due"}) {
+	if got := x.GetSheetList(); !slices.Equal(got, []string{"vehicles", "years", "models", "work_types", "part_groups", "services_due", "open_recalls", "open_claims"}) {
 		t.Errorf("sheets %q", got)
 	}
 	inBook, err := x.GetRows("vehicles", excelize.Options{RawCellValue: true})

@@ -29,7 +29,8 @@ func historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show a vehicle's history as a node knows it", ArgsUsage: "VIN",
 		Description: "This is a node's word; `milepost prove` and `milepost verify` give a proof.",
-		Flags:       clientFlags(grantFlag, jsonFlag, unitFlag, leaseFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"}),
+		Flags: clientFlags(grantFlag, jsonFlag, unitFlag, leaseFlag, &cli.BoolFlag{Name: "strict", Usage: "include everything acknowledged anywhere before now"},
+			&cli.StringFlag{Name: "with", Usage: "also the vehicle's other `HISTORIES`: workshop, access or workshop,access"}),
 		Action: func(c *cli.Context) error {
 			unit, err := render.ParseUnit(c.String("unit"))
 			if err != nil {
@@ -47,8 +48,12 @@ func historyCommand() *cli.Command {
 			if c.Bool("strict") {
 				query.Set("consistency", "strict")
 			}
-			if s.member != "" { // what members announced is for members
-				query.Set("with", "notices")
+			with := listed(c.String("with"))
+			if s.member != "" && !slices.Contains(with, "notices") { // what members announced is for members
+				with = append(with, "notices")
+			}
+			if len(with) > 0 {
+				query.Set("with", strings.Join(with, ","))
 			}
 			h, data, err := s.history(c, subject, query)
 			if err != nil {
@@ -84,11 +89,11 @@ func (s *session) history(c *cli.Context, subject string, query url.Values) (*no
 	return h, data, nil
 }
 
-// resultsOf opens the records of a history that a node sent; nobody has
-// proved them.
+// resultsOf opens the records of a history that a node sent, and of others
+// that stand beside it; nobody has proved them.
 func resultsOf(subject string, entries []node.HistoryEntry, address string) (results []verify.Result, err error) {
 	for _, e := range entries {
-		res := verify.Result{Subject: subject, Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
+		res := verify.Result{Subject: cmp.Or(e.Subject, subject), Index: e.Index, Time: e.Time, Verdict: verify.Withheld}
 		raw, err := hex.DecodeString(e.LeafHash)
 		if err != nil || len(raw) != 32 {
 			return nil, fault.New("unexpected", address, "the node sent an entry without a leaf hash")
@@ -112,7 +117,8 @@ func meaningOf(h *node.HistoryAnswer, address string, lease int64) (*verify.Mean
 		return nil, nil, err
 	}
 	known := verify.Known{Rules: &verify.Rules{}, VIN: strings.TrimPrefix(h.Subject, "vehicle/"), LeaseKM: lease, Makers: h.Makers}
-	known.Entries = entriesOf(results)
+	known.Entries = entriesOf(results, h.Subject)
+	known.Workshop = entriesOf(results, "workshop/"+known.VIN)
 	for _, e := range known.Entries {
 		known.AsOf = max(known.AsOf, e.Time)
 	}
@@ -126,14 +132,18 @@ func meaningOf(h *node.HistoryAnswer, address string, lease int64) (*verify.Mean
 			return nil, nil, err
 		}
 		known.NoticesOf = append(known.NoticesOf, n.Member)
-		known.Notices = append(known.Notices, entriesOf(announced)...)
+		known.Notices = append(known.Notices, entriesOf(announced, "notice/"+n.Member)...)
 	}
 	slices.SortFunc(known.Notices, func(a, b judge.Entry) int { return cmp.Compare(a.Index, b.Index) })
 	return verify.Mean(&known), results, nil
 }
 
-func entriesOf(results []verify.Result) (entries []judge.Entry) {
+// entriesOf are the results of one history.
+func entriesOf(results []verify.Result, subject string) (entries []judge.Entry) {
 	for _, r := range results {
+		if r.Subject != subject {
+			continue
+		}
 		entries = append(entries, judge.Entry{Index: r.Index, Time: r.Time, Hash: verify.Hex(r.Hash), Record: r.Record})
 	}
 	return entries

@@ -73,6 +73,7 @@ func (n *newDraft) fillCase(c *cli.Context, h *vehicleHistory, k *cases.Status) 
 		}
 		return e.WithHint("it takes: " + strings.Join(takes, ", ") + "; `milepost case list VIN` tells from whom")
 	}
+	n.place(k)
 	if given := n.draft.Body.Get("case").Str; given != "" && given != k.Case {
 		return fault.New("usage", "--case", "the field case names another one, "+given).WithHint("leave out one of the two")
 	}
@@ -87,6 +88,16 @@ func (n *newDraft) fillCase(c *cli.Context, h *vehicleHistory, k *cases.Status) 
 		fmt.Fprintf(out, "  filled in: prev=%s%s\n", k.Last, h.nameEntry(k.Last))
 	}
 	return n.fillNote(c, h, k)
+}
+
+// place puts a draft into the history of its case, unless histories are given.
+func (n *newDraft) place(k *cases.Status) {
+	if class, _, _ := strings.Cut(k.Subject, "/"); len(n.subjects) == 0 && class != n.def.Subjects[0] && slices.ContainsFunc(n.def.Or, func(or []string) bool { return slices.Equal(or, []string{class}) }) {
+		n.subjects = []string{k.Subject}
+	}
+	if n.campaign == "" {
+		n.campaign = k.Campaign
+	}
 }
 
 // fillNote has a record.reattributed carry the reading that its case is

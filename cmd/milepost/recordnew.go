@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/milepost-log/milepost/certs"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
@@ -37,6 +38,8 @@ func recordNewCommand(keyFlag cli.Flag) *cli.Command {
 		Flags: clientFlags(
 			outFlag, keyFlag, queueFlag, outboxFlag,
 			&cli.StringFlag{Name: "vehicle", Usage: "the `VIN`"},
+			&cli.StringFlag{Name: "vehicles", Usage: "make the same record for each vehicle in `FILE`, a VIN a line, signed, in the directory of -o; --submit sends all in one submission"},
+			&cli.StringFlag{Name: "campaign", Usage: "the `NUMBER` of the recall that it is about, where --case does not tell it"},
 			&cli.StringFlag{Name: "actor", Usage: "the `ACTOR` that the signing key is bound to, if it is bound to one"},
 			&cli.StringFlag{Name: "case", Usage: "the `ID` of the case of this vehicle that it belongs to, or its first 8 digits or more"},
 			&cli.BoolFlag{Name: "submit", Usage: "sign it, send it to a node and wait until it is acknowledged; with -o the signed record is kept"},
@@ -58,6 +61,7 @@ type newDraft struct {
 	def      *record.Type
 	draft    record.Draft
 	vehicle  string   // subject vehicle/..., "" if none was named
+	campaign string   // subject campaign/..., likewise
 	subjects []string // as given
 }
 
@@ -83,6 +87,9 @@ func newRecord(c *cli.Context) error {
 		return err
 	}
 	n := &newDraft{def: def, subjects: c.StringSlice("subject")}
+	if id := c.String("campaign"); id != "" {
+		n.campaign = record.CampaignSubject(id)
+	}
 	// Before anybody is asked for the fields: with what it needs to be sent.
 	var out *sending
 	if c.Bool("queue") && !c.Bool("submit") {
@@ -105,6 +112,15 @@ func newRecord(c *cli.Context) error {
 	}
 	if n.draft.Body, err = fields(def, n.draft.Body, args[1:]); err != nil {
 		return err
+	}
+	if c.String("vehicles") != "" {
+		var signer certs.Signer
+		if out != nil {
+			signer = out.signer
+		} else if signer, err = signerOf(c, cl, author, c.String("actor")); err != nil {
+			return err
+		}
+		return n.many(c, signer, out)
 	}
 	refs := slices.Clone(c.StringSlice("ref"))
 	if c.String("case") != "" || n.shortened(refs) {
@@ -232,7 +248,7 @@ func (n *newDraft) needsVehicle() bool {
 	if len(n.subjects) > 0 {
 		return false
 	}
-	_, err := n.def.SubjectsOf(n.draft.Body, n.draft.Author, "")
+	_, err := n.def.SubjectsOf(n.draft.Body, n.draft.Author, "", n.campaign)
 	return err != nil
 }
 
@@ -240,7 +256,7 @@ func (n *newDraft) needsVehicle() bool {
 func (n *newDraft) text() (text string, err error) {
 	n.draft.Subjects = n.subjects
 	if len(n.subjects) == 0 {
-		if n.draft.Subjects, err = n.def.SubjectsOf(n.draft.Body, n.draft.Author, n.vehicle); err != nil {
+		if n.draft.Subjects, err = n.def.SubjectsOf(n.draft.Body, n.draft.Author, n.vehicle, n.campaign); err != nil {
 			return "", err
 		}
 	}

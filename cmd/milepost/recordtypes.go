@@ -84,7 +84,7 @@ func showTypes(c *cli.Context) error {
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tWHAT IT RECORDS\tHISTORY\tWRITTEN BY\tREAD\tHOW SOON")
 	for _, t := range record.Types() {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Sentence, t.SubjectWords(), strings.Join(t.Writers, " "), t.ReadClass(), t.Fresh)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Sentence, t.SubjectWords(), strings.Join(t.Writers, " "), strings.Join(t.ReadClasses(), " "), t.Fresh)
 	}
 	fmt.Fprintln(w, "\nREAD is the class of who may read: "+record.ReadClassWords())
 	return w.Flush()

@@ -15,6 +15,7 @@ type Input struct {
 	Entries   []judge.Entry    // the complete history of the vehicle, in log order
 	Judgement *judge.Judgement // of these; says what each reading counts as
 	AsOf      int64            // ms since 1970 UTC: what is due, or open, is so as of then
+	Workshop  []judge.Entry    // its workshop history, in log order; nil where the caller may not see it, or has not got it
 	LeaseKM   int64            // kilometres that a lease contract allows in all; 0 if nobody says
 
 	// Makers are the members whose plans count for the vehicle. NoticesOf are
@@ -42,8 +43,7 @@ type Answers struct {
 	Gaps     []Gap      `json:"gaps,omitempty" doc:"times without any record; no data is not no work"`
 	Outages  []Outage   `json:"outages,omitempty" doc:"times in which a member that wrote about the vehicle could enter no records"`
 
-	// Warranty cover by coverage, open recalls and open claims join in here,
-	// each in a file of its own, once their records exist.
+	Covers []Cover `json:"covers,omitempty" doc:"warranty cover, where the workshop history is at hand; claims are among the cases"`
 }
 
 // Of answers. It never fails: what can't be told is left out or said to be
@@ -53,7 +53,7 @@ func Of(in *Input) *Answers {
 	a := &Answers{AsOf: h.today, Partial: h.partial, NoticesOf: in.NoticesOf}
 	a.Plans, a.Next = h.plans(), h.next()
 	a.Software, a.Marks, a.Leases = h.software(), h.marks(), h.leases()
-	a.Gaps, a.Outages = h.gaps(), h.outages()
+	a.Gaps, a.Outages, a.Covers = h.gaps(), h.outages(), h.covers()
 	return a
 }
 

@@ -101,7 +101,7 @@ func services(t *testing.T, a *Answers, interval int) (out []string) {
 	if len(a.Plans) != 1 {
 		t.Fatalf("%d plans", len(a.Plans))
 	}
-	for _, s := range a.Plans[0].Intervals[interval-1].Services {
+	for _, s := range a.Plans[0].Intervals[interval].Services {
 		out = append(out, said(s))
 	}
 	return out
@@ -136,7 +136,7 @@ func TestServicesAreHeldAgainstThePlan(t *testing.T) {
 		c.plan(maker, "p", yearly, "1N4", "AZ0CP?")
 		c.add("vehicle.created/1", "2020-03-05", `{"first_registration":"2020-02-29","imported":false,"make":"M","model":"L"}`)
 		c.visit(test.at, test.km, "OIL")
-		got := services(t, c.ask("2022-03-01"), 1)
+		got := services(t, c.ask("2022-03-01"), 0)
 		if len(got) != 2 || got[0] != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
@@ -162,7 +162,7 @@ func TestTheNextService(t *testing.T) {
 		c.plan(maker, "p", yearly, "1N4", "AZ0CP?")
 		c.visit("2020-06-01", 10_000, "OIL")
 		c.read("2021-01-01", test.km)
-		got := services(t, c.ask(test.asOf), 1)
+		got := services(t, c.ask(test.asOf), 0)
 		// Nobody says when the car was new, so the first can't be judged by date.
 		same(t, got, "unclear due /20000 done 2020-06-01/10000 +0/0", test.want)
 	}
@@ -179,11 +179,11 @@ func TestIntervalsCountTheirOwnOperations(t *testing.T) {
 	c.visit("2021-11-01", 36_000, "OIL", "PUMP")
 	c.visit("2022-10-01", 54_000, "WASH")
 	a := c.ask("2022-11-15")
-	same(t, services(t, a, 1),
+	same(t, services(t, a, 0),
 		"met due 2021-01-01/20000 done 2020-12-01/18000 +0/0",
 		"met due 2021-12-01/38000 done 2021-11-01/36000 +0/0",
 		"due due 2022-11-01/56000 done /? +0/0")
-	same(t, services(t, a, 2),
+	same(t, services(t, a, 1),
 		"met due /40000 done 2021-11-01/36000 +0/0",
 		"ahead due /76000 done /? +0/0")
 }
@@ -201,7 +201,7 @@ func TestServicesAcrossAReplacedOdometer(t *testing.T) {
 	lost := c.read("2022-01-01", 5)
 	c.add("odometer.replaced/1", "2022-01-01", `{"after_ref":"`+lost+`","kind":"replaced"}`)
 	c.visit("2022-06-01", 7_005, "OIL")
-	same(t, services(t, c.ask("2022-11-15"), 1),
+	same(t, services(t, c.ask("2022-11-15"), 0),
 		"met due /20000 done 2020-12-01/18000 +0/0",
 		"met due /38000 done 2021-06-01/34000 +0/0",
 		"unclear due /54000 done 2022-06-01/7005 +0/0",
@@ -343,5 +343,32 @@ func TestGapsAndOutages(t *testing.T) {
 	c.in.Entries = append(c.in.Entries, judge.Entry{Index: 99, Time: 1, Hash: strings.Repeat("f", 64)})
 	if a := c.ask("2021-04-14"); len(a.Gaps) != 0 || !a.Partial {
 		t.Errorf("%+v", a)
+	}
+}
+
+// A cover is in force by date, and by the newest reading where it reaches to
+// a distance; of one coverage the newest record counts.
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		asOf string
+		km   int // 0: nobody has read it
+		want string
+	}{
+		{"2020-01-31", 10, "ahead"}, {"2020-02-01", 10, "in_force"}, {"2023-01-31", 100_000, "in_force"}, {"2023-02-01", 10, "expired"},
+		{"2022-01-01", 100_001, "exhausted"}, {"2022-01-01", 0, "unclear"},
+	} {
+		c := newCar(t)
+		if test.km > 0 {
+			c.read("2019-01-01", test.km)
+		}
+		for _, km := range []string{"5", "100000"} {
+			c.in.Workshop = append(c.in.Workshop, c.entry(maker, "warranty.cover/1", "2020-01-01",
+				`{"coverage":"whole","ends":"2023-01-31","limit_km":`+km+`,"parts_groups":["all"],"starts":"2020-02-01","transferable":true}`))
+		}
+		a := c.ask(test.asOf)
+		if len(a.Covers) != 1 || a.Covers[0].State != test.want || a.Covers[0].LimitKM != 100_000 {
+			t.Errorf("%+v: %+v", test, a.Covers)
+		}
 	}
 }

@@ -29,7 +29,7 @@ type Plan struct {
 // Interval is one interval of a plan. It begins anew with each service that
 // did all of its operations.
 type Interval struct {
-	No            int       `json:"no" doc:"its place in the plan, from 1"`
+	No            int       `json:"no" doc:"its place in the plan; the first is 0, as in warranty.status"`
 	KM            int64     `json:"km,omitempty"`
 	Months        int64     `json:"months,omitempty"`
 	ToleranceKM   int64     `json:"tolerance_km,omitempty"`
@@ -80,7 +80,7 @@ func (h *history) plans() (out []Plan) {
 		n := h.in.Notices[newest[name]]
 		p := Plan{Plan: n.Record.Body.Get("plan").Str, Author: n.Record.Author, Record: n.Hash, Begins: begin}
 		for i, v := range n.Record.Body.Get("intervals").List {
-			p.Intervals = append(p.Intervals, h.interval(i+1, v, begin))
+			p.Intervals = append(p.Intervals, h.interval(i, v, begin))
 		}
 		out = append(out, p)
 	}

@@ -15,12 +15,14 @@ type move struct {
 	s       Store
 	r       *record.Record
 	f       *Facts
-	vehicle string // subject
+	vehicle string // subject vehicle/...; "" of a campaign
+	subject string // under which the case is kept
 	hash    string // of r, hex
 	def     *Case
 	c       *State // as it will be
 	opening bool
 	touched map[string]*Standing
+	also    []*State // other cases that change with it
 }
 
 // Apply takes a record into the case that it opens or belongs to; a record
@@ -35,7 +37,7 @@ func Apply(s Store, r *record.Record, f *Facts) error {
 		return nil
 	}
 	m := &move{s: s, r: r, f: f, hash: hex.EncodeToString(r.Hash[:]), vehicle: r.Vehicle(), touched: map[string]*Standing{}}
-	if m.def = Lookup(r.Def.Case); m.def != nil && m.def.opens(r.Type) {
+	if m.def = Lookup(r.Def.Case); m.def != nil && m.def.opens(r) {
 		return m.open()
 	}
 	return m.follow()
@@ -45,8 +47,12 @@ func Apply(s Store, r *record.Record, f *Facts) error {
 func (m *move) open() error {
 	b := m.r.Body
 	m.opening = true
+	m.subject = m.r.Subject(m.def.In)
+	if c := m.s.Case(m.subject, m.caseID()); c != nil {
+		return m.moved(c)
+	}
 	m.c = &State{
-		ID: m.hash, Kind: m.def.Name, Subject: m.vehicle, Opener: m.f.Author, For: b.Get("for").Str, Index: m.f.Index, Time: m.f.Time,
+		ID: m.caseID(), Kind: m.def.Name, Subject: m.subject, Opener: m.f.Author, For: b.Get("for").Str, Index: m.f.Index, Time: m.f.Time,
 		Calendar: m.f.Calendar, Zone: m.f.Zone, Arbitrator: b.Get("arbitrator").Str,
 	}
 	if claim := b.Get("claim"); b.Has("field") {
@@ -60,7 +66,7 @@ func (m *move) open() error {
 	switch first := m.c.Targets; {
 	case len(first) == 1 && m.hidden():
 		m.c.Unclear = true // who may bring what next hangs on the target
-	case len(first) > 0 && m.f.gap(first[0].Index):
+	case len(first) > 0 && m.gap(first[0].Index):
 		m.f.doubt("records are withheld before it that may have decided about the same")
 	}
 	return m.step()
@@ -69,16 +75,19 @@ func (m *move) open() error {
 // follow takes a later record into its case.
 func (m *move) follow() error {
 	id := m.r.Body.Get("case").Str
-	for _, v := range vehicles(m.r) {
-		if c := m.s.Case(v, id); c != nil && m.r.Lists(c.Subject) {
-			m.vehicle, m.c = v, c
+	for _, subject := range m.r.Subjects {
+		c := m.s.Case(subject, id)
+		if c == nil || m.c != nil && c.Kind != m.r.Def.Case || c.Kind == recall.Name && m.r.Def.Case == c.Kind && !m.r.Lists(c.Campaign) {
+			continue
+		}
+		m.subject, m.c = subject, c
+		if strings.HasPrefix(subject, "vehicle/") {
+			m.vehicle = subject
 		}
 	}
 	if m.c == nil {
-		for _, subject := range m.r.Subjects {
-			if m.f.Find(subject, id).Hidden {
-				return m.unseen()
-			}
+		if m.mayBeHidden(id) {
+			return m.unseen()
 		}
 		return fault.New("case_unknown", "body.case", id+" opened no case of this vehicle").
 			WithHint("take the id from milepost case list VIN: it is the leaf hash of the record that opened the case, and the record names the case's vehicle")
@@ -88,19 +97,37 @@ func (m *move) follow() error {
 	}
 	if prev := m.r.Body.Get("prev").Str; prev != m.c.Last {
 		if !m.f.Find(m.c.Subject, prev).Hidden {
-			return fault.New("case_moved", "body.prev", "the newest record of the case is "+m.c.Last).
-				WithHint("look at what came in between, and sign anew with that as prev")
+			return m.moved(m.c)
 		}
 		m.c.Unclear = true
 	}
 	switch {
 	case m.c.Unclear:
 		m.f.doubt("a record of its case is withheld")
-	case m.f.gap(m.c.LastIndex):
+	case m.gap(m.c.LastIndex):
 		m.f.doubt("records are withheld before it that may belong to its case")
 	}
 	return m.step()
 }
+
+// mayBeHidden reports whether the record that opened the case may be one
+// whose contents are not known.
+func (m *move) mayBeHidden(id string) bool {
+	if m.def != nil && m.def.Under != "" {
+		m.subject = m.r.Subject(m.def.In)
+		return m.gap(0)
+	}
+	return slices.ContainsFunc(m.r.Subjects, func(s string) bool { return m.f.Find(s, id).Hidden })
+}
+
+func (m *move) moved(c *State) error {
+	return fault.New("case_moved", "body.prev", "the newest record of the case is "+c.Last).
+		WithHint("look at what came in between, and sign anew with that as prev")
+}
+
+// gap reports whether records of the case's history are withheld between an
+// earlier one and this.
+func (m *move) gap(from uint64) bool { return m.f.Gap != nil && m.f.Gap(m.subject, from, m.f.Index) }
 
 // vehicles lists the vehicles that a record is about, by their subjects.
 func vehicles(r *record.Record) []string {
@@ -133,9 +160,11 @@ func (m *move) step() error {
 	if st.To != "" {
 		m.c.State = st.To
 	}
-	m.clocks(from)
-	if err := m.def.settle(m); err != nil {
-		return err
+	m.clocks(m.c, m.def, from)
+	if m.def.settle != nil {
+		if err := m.def.settle(m); err != nil {
+			return err
+		}
 	}
 	there, err := m.arrive()
 	if err != nil {
@@ -143,7 +172,10 @@ func (m *move) step() error {
 	}
 	m.c.Last, m.c.LastIndex = m.hash, m.f.Index
 	// Nothing is refused from here on.
-	m.s.SetCase(m.vehicle, m.c)
+	m.s.SetCase(m.subject, m.c)
+	for _, c := range m.also {
+		m.s.SetCase(c.Subject, c)
+	}
 	for _, t := range m.touched {
 		m.s.SetTarget(m.vehicle, t)
 	}
@@ -179,7 +211,7 @@ func (m *move) unseen() error {
 
 // find is the first step from where the case is, for this event.
 func (m *move) find() (*Step, error) {
-	event := m.r.Type + ":" + m.r.Body.Get("outcome").Str
+	event := eventOf(m.r)
 	var takes []string
 	for i := range m.def.Steps {
 		st := &m.def.Steps[i]
@@ -187,7 +219,7 @@ func (m *move) find() (*Step, error) {
 		if (st.From == "") != m.opening || !among(st.From, m.c.State) && !m.c.Unclear {
 			continue
 		}
-		if (st.On == m.r.Type || st.On == event) && (st.If == "" || conditions[st.If](m)) {
+		if (st.On == m.r.Type || st.On == event) && m.holds(st.If) {
 			return st, nil
 		}
 		if !slices.Contains(takes, st.On) {
@@ -201,27 +233,48 @@ func (m *move) find() (*Step, error) {
 	return nil, e.WithHint("it takes: " + strings.Join(takes, ", "))
 }
 
-// clocks ends those that the step leaves and sets those that it enters.
-func (m *move) clocks(from string) {
-	for _, def := range m.def.Clocks {
-		was, is := from != "" && among(def.In, from), among(def.In, m.c.State)
+// holds reports whether a condition holds.
+func (m *move) holds(condition string) bool {
+	name, arg, _ := strings.Cut(condition, ":")
+	return name == "" || conditions[name](m, arg)
+}
+
+// clocks ends those that a step of a case leaves, sets those that it enters,
+// and has those stand, or run on, that only rest.
+func (m *move) clocks(c *State, kind *Case, from string) {
+	for _, def := range kind.Clocks {
+		was, is := from != "" && among(def.In, from), among(def.In, c.State)
+		stood, stands := from != "" && among(def.Stands, from), among(def.Stands, c.State)
+		t := newest(c.Clocks, func(t *ClockTime) bool { return t.Name == def.Name && t.Met == 0 })
 		switch {
-		case was && !is:
-			for i := range m.c.Clocks {
-				if t := &m.c.Clocks[i]; t.Name == def.Name && t.Met == 0 {
-					t.Met = m.f.Time
-				}
-			}
-		case is && !was:
-			m.c.Clocks = append(m.c.Clocks, m.set(def))
+		case t != nil && was && stands:
+			t.Paused = m.f.Time
+		case t != nil && stood && is:
+			m.resume(c, t, def)
+		case t != nil && (was || stood) && !is && !stands:
+			t.Met = m.f.Time
+		case is && !was && m.holds(def.If):
+			c.Clocks = append(c.Clocks, m.set(c, def))
 		}
 	}
 }
 
-func (m *move) set(def Clock) ClockTime {
-	days := calendar(m.f.Calendars, m.c.Calendar, m.c.Zone)
+// resume has a clock run on: the days that were left when it stopped are left
+// from now on. What was overdue stays so.
+func (m *move) resume(c *State, t *ClockTime, def Clock) {
+	days := calendar(m.f.Calendars, c.Calendar, c.Zone)
+	for _, bound := range []*int64{&t.Target, &t.Breach} {
+		if *bound >= t.Paused {
+			*bound = days.Due(m.f.Time, days.Left(t.Paused, *bound, def.Working), def.Working)
+		}
+	}
+	t.Paused = 0
+}
+
+func (m *move) set(c *State, def Clock) ClockTime {
+	days := calendar(m.f.Calendars, c.Calendar, c.Zone)
 	due := func(bound string) int64 {
-		return days.Due(m.f.Time, m.f.bound(m.def.Name+"_"+def.Name+"_"+bound), def.Working)
+		return days.Due(m.f.Time, m.f.bound(c.Kind+"_"+def.Name+"_"+bound), def.Working)
 	}
 	t := ClockTime{Name: def.Name, Set: m.f.Time, Window: def.Window, Rules: m.f.Rules}
 	if def.Window {

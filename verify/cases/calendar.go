@@ -45,6 +45,26 @@ func (c *Calendar) Due(from int64, n int64, working bool) int64 {
 	return endOf(day, zone)
 }
 
+// Left is how many days, after the date that a log time (ms) falls on, end
+// until another: 0 if both fall on one date. Of working days, or of all days.
+func (c *Calendar) Left(from, until int64, working bool) (n int64) {
+	zone := Zone(c.Zone)
+	date := func(ms int64) time.Time {
+		y, m, d := time.UnixMilli(ms).In(zone).Date()
+		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	}
+	last := date(until)
+	if !working || c.never() {
+		return int64(last.Sub(date(from)) / (24 * time.Hour))
+	}
+	for day := date(from).AddDate(0, 0, 1); !day.After(last); day = day.AddDate(0, 0, 1) {
+		if c.works(day) {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *Calendar) works(day time.Time) bool {
 	weekday := int64((day.Weekday()+6)%7) + 1
 	return !slices.Contains(c.Weekend, weekday) && !slices.Contains(c.DaysOff, day.Format(time.DateOnly))

@@ -5,7 +5,7 @@ package cases
 // all else is decided by the maker, or an arbitrator where the maker is
 // party to it.
 var correction = &Case{
-	Name: "correction",
+	Name: "correction", In: "vehicle",
 	Steps: []Step{
 		{On: "correction.requested/1", If: "self", Who: "author", Needs: "target unopened changed proof", To: "in_force"},
 		{On: "correction.requested/1", Who: "author|DLR|PTI", Needs: "target unopened after changed unrepeated window:self proof", To: "requested"},

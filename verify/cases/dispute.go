@@ -3,7 +3,7 @@ package cases
 // dispute: somebody says that records about a vehicle are not true, and an
 // arbitrator finds what counts.
 var dispute = &Case{
-	Name: "dispute",
+	Name: "dispute", In: "vehicle",
 	Steps: []Step{
 		{On: "dispute.opened/1", Who: "any", Needs: "target attachment:claim arbitrator", To: "opened"},
 		{From: "opened|answered", On: "dispute.answered/1", Who: "author", Needs: "once answer", To: "answered"},
@@ -33,5 +33,6 @@ var dispute = &Case{
 		"withdrawn": "withdrawn",
 	},
 	Closed: []string{"final", "withdrawn"},
+	Lapses: map[string]string{"decided": "final"},
 	settle: settleDispute,
 }

@@ -13,6 +13,7 @@ import (
 var update = flag.Bool("update", false, "write the tables of docs/cases.md anew")
 
 var conditionWords = map[string]string{
+	"was:refused": "if it was refused", "was:partly": "if it was approved in part", "unique:yes": "if the part is unique", "unique:no": "if it is not unique",
 	"self": "within 28 days (window self), nothing decided yet, and within 24 hours or not lowering the mileage by more than the tolerance",
 }
 
@@ -45,6 +46,9 @@ func tables() string {
 			if c.States[name] != strings.ReplaceAll(name, "_", " ") {
 				words += " (" + c.States[name] + ")"
 			}
+			if to := c.Lapses[name]; to != "" {
+				words += ", after the window " + to
+			}
 			if c.closed(name) {
 				words += ", closed"
 			}
@@ -60,7 +64,13 @@ func bounds() string {
 	b.WriteString("\n| case | name | runs while | days of | target / breach, or window | \n|---|---|---|---|---|\n")
 	for _, c := range Kinds() {
 		for _, k := range c.Clocks {
-			days := "the calendar"
+			days, runs := "the calendar", list(k.In)
+			if k.Stands != "" {
+				runs += "; stands while " + list(k.Stands)
+			}
+			if k.If != "" {
+				runs += "; " + conditionWords[k.If]
+			}
 			if k.Working {
 				days = "work"
 			}
@@ -69,7 +79,7 @@ func bounds() string {
 			if k.Window {
 				value = fmt.Sprintf("window of %d (`%s_window`)", defaultBounds[bound+"_window"], bound)
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", c.Name, k.Name, list(k.In), days, value)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", c.Name, k.Name, runs, days, value)
 		}
 	}
 	fmt.Fprintf(&b, "| correction | self | from the reading on | the calendar | window of %d (`correction_self_window`); %d hours without evidence (`correction_self_hours`) |\n",

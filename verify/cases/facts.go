@@ -38,9 +38,9 @@ type Facts struct {
 	// Partial says that members and records may exist of which nothing is
 	// known: the facts come from a proof file.
 	Partial bool
-	// Gap reports whether records of the vehicle between two log indices are
+	// Gap reports whether records of a history between two log indices are
 	// withheld. nil: none ever is.
-	Gap func(from, to uint64) bool
+	Gap func(subject string, from, to uint64) bool
 	// Doubts is filled by Apply: what could not be checked, in words. There
 	// are none unless Partial.
 	Doubts []string
@@ -67,8 +67,6 @@ func (f *Facts) doubt(what string) {
 		f.Doubts = append(f.Doubts, what)
 	}
 }
-
-func (f *Facts) gap(from uint64) bool { return f.Gap != nil && f.Gap(from, f.Index) }
 
 func (f *Facts) bound(name string) int64 {
 	if n, ok := f.Bounds[name]; ok {

@@ -32,10 +32,31 @@ var needs = map[string]func(m *move, arg string) error{
 	"answer":        needAnswer,
 	"findings":      needFindings,
 	"other_member":  needOtherMember,
+	"field":         (*move).needField,
+	"first":         needFirst,
+	"named":         needNamed,
+	"reports":       needReports,
+	"prior":         needPrior,
+	"cover":         needCover,
+	"lines":         needLines,
+	"relied":        needRelied,
+	"plan":          needPlan,
+	"request":       needRequest,
+	"claim":         needClaim,
+	"drawing":       needDrawing,
+	"order":         needOrder,
+	"campaign":      needCampaign,
 }
 
 // conditions choose between steps that fit the same event.
-var conditions = map[string]func(*move) bool{"self": selfCorrection}
+var conditions = map[string]func(m *move, arg string) bool{
+	"self":   selfCorrection,
+	"was":    func(m *move, outcome string) bool { return m.c.Unclear || was(m.c.Decisions, outcome) },
+	"unique": func(m *move, yes string) bool { return (m.r.Body.Get("unique").Int == 1) == (yes == "yes") },
+}
+
+// was reports whether the first decision of a case had an outcome.
+func was(all []Decision, outcome string) bool { return len(all) > 0 && all[0].Outcome == outcome }
 
 func missing(kind, at, what string) *fault.Error {
 	return fault.New("case_needs", at, what+" ("+kind+")")
@@ -129,7 +150,7 @@ func needUnopened(m *move, _ string) error {
 	if t.Open == "" {
 		return nil
 	}
-	if c := m.s.Case(m.vehicle, t.Open); c != nil && (c.Unclear || m.f.gap(c.LastIndex)) {
+	if c := m.s.Case(m.vehicle, t.Open); c != nil && (c.Unclear || m.gap(c.LastIndex)) {
 		m.f.doubt("withheld records may belong to an earlier case about the same reading")
 		return nil
 	}
@@ -168,7 +189,7 @@ func needChanged(m *move, _ string) error {
 }
 
 func (m *move) unchangedIf(same bool) error {
-	if !same || m.hidden() || m.f.gap(m.c.Targets[0].Index) {
+	if !same || m.hidden() || m.gap(m.c.Targets[0].Index) {
 		return nil // a withheld decision may have changed what counts
 	}
 	return fault.New("no_change", "body", "this is what counts already")
@@ -287,7 +308,7 @@ func needOlderProof(m *move, _ string) error {
 	if by := m.now().change(effective); by >= 0 || m.attached("") > 0 {
 		return nil
 	}
-	hidden := m.f.gap(m.c.Targets[0].Index)
+	hidden := m.gap(m.c.Targets[0].Index)
 	for _, ref := range m.r.Envelope.Get("refs").Strings() {
 		found := m.f.Find("", ref)
 		hidden = hidden || found.Hidden

@@ -42,6 +42,9 @@ func Next(s *Status) []Possible {
 
 // possible says in words what a step is; nil if its needs rule it out.
 func (s *Status) possible(def *Case, st *Step) *Possible {
+	if condition, arg, _ := strings.Cut(st.If, ":"); condition == "was" && !was(s.Decisions, arg) && !s.Unclear {
+		return nil
+	}
 	p := &Possible{Type: typeOf(st.On), Then: def.States[st.To], step: st}
 	_, p.Outcome, _ = strings.Cut(st.On, ":")
 	authors := s.Authors
@@ -58,6 +61,14 @@ func (s *Status) possible(def *Case, st *Step) *Possible {
 		case "overdue":
 			if t := s.clock(arg); t != nil && t.Met == 0 && !s.Unclear {
 				p.From = t.Target + 1
+			}
+		case "first":
+			if slices.Contains(s.Done, p.Outcome) {
+				return nil
+			}
+		case "named":
+			for _, kind := range s.Missing {
+				p.Needs = append(p.Needs, plainNeed("attachment", kind))
 			}
 		case "same_vehicle":
 			if s.Claim.aboutVehicle() {
@@ -108,16 +119,19 @@ func (s *Status) clock(name string) *ClockStatus {
 
 // partyWords say who a party is where the case does not name it.
 var partyWords = map[string]string{
-	"any":            "any member",
-	"opener":         "who opened it",
-	"author":         "who wrote what it is about",
-	"maker":          "the vehicle's maker",
-	"maker:support":  "the maker's support",
-	"ARB:arbitrator": "an arbitrator of any arbitration body",
-	"arbitrator":     "an arbitrator of the body that it names",
-	"DLR":            "any dealer",
-	"PTI":            "any inspection body",
-	"INS":            "an insurer that may read it",
+	"any":                "any member",
+	"opener":             "who opened it",
+	"author":             "who wrote what it is about",
+	"maker":              "the vehicle's maker",
+	"maker:support":      "the maker's support",
+	"ARB:arbitrator":     "an arbitrator of any arbitration body",
+	"arbitrator":         "an arbitrator of the body that it names",
+	"maker:financier":    "the maker's financier",
+	"overdue:arbitrator": "once that is overdue, an arbitrator of any arbitration body",
+	"DLR":                "any dealer",
+	"MFR":                "any manufacturer",
+	"PTI":                "any inspection body",
+	"INS":                "an insurer that may read it",
 }
 
 func (s *Status) parties(list string, authors []string) string {
@@ -178,6 +192,20 @@ var needWords = map[string]string{
 	"answer":        "attachment of kind answer if it denies",
 	"findings":      "a finding for each target",
 	"other_member":  "another member than the decision's, where the rules ask for it",
+	"field":         "the field",
+	"first":         "not said before",
+	"named":         "an attachment of each kind that was named as missing",
+	"reports":       "attachments of kind defect_report and specialist_report, if parts are asked for",
+	"prior":         "if it takes the place of another claim: one of the same dealer about this vehicle that no other has replaced, and its version + 1",
+	"cover":         "cover_ref, or the reason no_cover",
+	"lines":         "each line of the claim once; approved: all, partly: some",
+	"relied":        "a record of this vehicle in refs: what the decision relies on",
+	"plan":          "with the reason maintenance_missed: plan_ref, a plan of the maker, and the interval in it",
+	"request":       "the request in refs",
+	"claim":         "claim_case, a warranty claim about this vehicle",
+	"drawing":       "attachment of kind technical_description, if it is unique",
+	"order":         "order_case, an order of this dealer that was received",
+	"campaign":      "a recall that the same member has published and not closed",
 }
 
 // needPhrase is a need in words, as docs/cases.md has it.

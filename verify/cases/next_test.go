@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/milepost-log/milepost/certs/fault"
+	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
 )
 
@@ -16,6 +17,9 @@ func TestNextIsWhatApplyTakes(t *testing.T) {
 	t.Parallel()
 	for _, sc := range scenes {
 		for event, body := range bodies {
+			if kind := record.Lookup(typeOf(event)).Case; kind != Any && kind != sc.kind {
+				continue // the walk tries those of other kinds
+			}
 			listed := listedStep(sc, t, event)
 			var g *stage
 			var id string
@@ -25,9 +29,9 @@ func TestNextIsWhatApplyTakes(t *testing.T) {
 					g = newStage(t)
 					id = sc.play(g)
 				}
-				r := g.write(who, typeOf(event), body(g, id), more{attach: papers})
+				r := g.write(who, typeOf(event), body(g, id), more{attach: papers, refs: g.refs(), on: g.place(typeOf(event), id)})
 				f := g.facts(r)
-				m := &move{f: f, c: g.store.Case(car, id), vehicle: car, s: g.store}
+				m := &move{f: f, c: g.caseOf(id), vehicle: car, s: g.store}
 				err := g.add(r)
 				if err == nil {
 					taken = append(taken, who)
@@ -67,12 +71,12 @@ func listedStep(sc scene, t *testing.T, event string) (found *Possible) {
 	t.Helper()
 	g := newStage(t)
 	id := sc.play(g)
-	all := Statuses(g.store, car, g.now.UnixMilli())
+	all := g.statuses()
 	i := slices.IndexFunc(all, func(s Status) bool { return s.Case == id })
-	if all[i].Last != g.store.Case(car, id).Last {
+	if all[i].Last != g.caseOf(id).Last {
 		t.Errorf("%s %s: the newest record is not said", sc.kind, sc.state)
 	}
-	if next := Next(&all[i]); len(next) > 0 && !all[i].Open && all[i].State != "decided" {
+	if next := Next(&all[i]); len(next) > 0 && !all[i].Open && all[i].State != "decided" && all[i].State != "remedied" {
 		t.Errorf("%s %s is closed and takes %v", sc.kind, sc.state, next)
 	}
 	typ, outcome, _ := strings.Cut(event, ":")

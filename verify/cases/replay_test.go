@@ -1,7 +1,9 @@
 package cases
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +29,7 @@ func TestReplayGivesTheSame(t *testing.T) {
 		var let []*record.Record
 		var facts []*Facts
 		var opened, hashes []string
+		number := 0
 		for range 3 {
 			hashes = append(hashes, g.reads("dealer.example", 48_210+len(hashes)))
 		}
@@ -40,7 +43,11 @@ func TestReplayGivesTheSame(t *testing.T) {
 			}
 			target := pick("target", hashes)
 			typ, body := "correction.requested/1", jcs.Value{}
-			switch n := rapid.IntRange(0, 3).Draw(rt, "what"); {
+			m.refs = g.refs()
+			switch n := rapid.IntRange(0, 8).Draw(rt, "what"); {
+			case n >= 4 && n <= 7:
+				typ, body = openings[n-4](pick("about", append(hashes, opened...)))
+				m.on = g.place(typ, "")
 			case n == 0 && len(opened) > 0:
 				body = request(target, pick("after", append(hashes, g.standing(target))), 40_000+i)
 			case n == 0 || len(opened) == 0:
@@ -53,7 +60,7 @@ func TestReplayGivesTheSame(t *testing.T) {
 				if typ = typeOf(event); typ == "record.reattributed/1" {
 					continue
 				}
-				body = bodies[event](g, id)
+				body, m.on = bodies[event](g, id), g.place(typ, id)
 			}
 			r := g.write(author, typ, body, m)
 			f := g.facts(r)
@@ -65,8 +72,11 @@ func TestReplayGivesTheSame(t *testing.T) {
 				continue
 			}
 			let, facts, hashes = append(let, r), append(facts, f), append(hashes, hashOf(r))
-			if typ == "correction.requested/1" || typ == "dispute.opened/1" {
-				opened = append(opened, hashOf(r))
+			if Lookup(r.Def.Case) != nil && Lookup(r.Def.Case).opens(r) {
+				number++
+				if id := cmp.Or(r.Body.Get("case").Str, hashOf(r)); !slices.Contains(opened, id) { // a recall has that of its campaign
+					opened = append(opened, id)
+				}
 			}
 		}
 		again := &stored{NewMemory(), t}
@@ -79,12 +89,15 @@ func TestReplayGivesTheSame(t *testing.T) {
 			rt.Fatalf("a replay gives\n%swant\n%s", got, want)
 		}
 		asOf := g.now.UnixMilli()
-		all := Statuses(again, car, asOf)
-		if len(all) != len(opened) {
-			rt.Fatalf("%d cases are told of, %d were opened", len(all), len(opened))
+		var all []Status
+		for _, subject := range []string{car, shop, camp} {
+			all = append(all, Statuses(again, subject, asOf)...)
+		}
+		if len(all) != number {
+			rt.Fatalf("%d cases are told of, %d were opened", len(all), number)
 		}
 		for _, s := range all {
-			if !slices.Contains(opened, s.Case) || s.Words == "" || len(s.Targets) == 0 {
+			if !slices.Contains(opened, s.Case) || s.Words == "" || (len(s.Targets) > 0) != Lookup(s.Kind).aboutRecords() {
 				rt.Fatalf("what a case comes to cannot be told: %+v", s)
 			}
 		}
@@ -94,6 +107,18 @@ func TestReplayGivesTheSame(t *testing.T) {
 			}
 		}
 	})
+}
+
+// openings are of cases that are about an earlier record, or none.
+var openings = []func(about string) (typ string, body jcs.Value){
+	func(about string) (string, jcs.Value) { return "warranty.claim/1", claim(about) },
+	func(about string) (string, jcs.Value) {
+		return "part.order/1", obj("claim_case", about, "part_no", "A", "quantity", 1, "status", "requested")
+	},
+	func(about string) (string, jcs.Value) {
+		return "recall.published/1", obj("affected", 1, "campaign", strings.TrimPrefix(camp, "campaign/"), "component", "x", "consequence", "x", "defect", "x", "remedy", "x", "safety", jcs.Boolean(false))
+	},
+	func(about string) (string, jcs.Value) { return "recall.affects/1", obj("case", about) },
 }
 
 func events() []string {
@@ -140,6 +165,9 @@ func FuzzDecode(f *testing.F) {
 	id := appealed(g)
 	f.Add(Encode(g.store.Case(car, id)))
 	f.Add(Encode(g.store.Target(car, g.target(id))))
+	f.Add(Encode(g.store.Case(shop, suspended(g))))
+	f.Add(Encode(g.store.Case(shop, imported(g))))
+	f.Add(Encode(g.store.Case(car, recalled(g))))
 	f.Add([]byte(`{"id":"","kind":"dispute","state":"opened"}`))
 	f.Add([]byte(`{"hash":"","effects":[{"kind":"replaced","value":1.5}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

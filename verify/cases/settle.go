@@ -84,7 +84,7 @@ func (m *move) hidden() bool { return m.f.Find("", m.c.Targets[0].Hash).Hidden }
 
 // selfCorrection reports whether an author puts its own reading right, which
 // nobody else needs to decide: soon, once, and not to take mileage away.
-func selfCorrection(m *move) bool {
+func selfCorrection(m *move, _ string) bool {
 	t := m.c.Targets[0]
 	if !m.wroteTarget(m.f.Author.Member) || m.r.Body.Has("after") || m.standing(t.Hash).Last != "" || m.aboutVehicle() || m.f.Time > m.selfEnd() {
 		return false
@@ -238,10 +238,10 @@ func (m *move) effect(kind, target string) Effect {
 }
 
 func (m *move) caseID() string {
-	if m.opening {
-		return m.hash
+	if id := m.r.Body.Get("case").Str; id != "" {
+		return id
 	}
-	return m.r.Body.Get("case").Str
+	return m.hash
 }
 
 // add puts a decision's effect on a target last.

@@ -21,6 +21,8 @@ import (
 const (
 	car      = "vehicle/1N4AZ0CP1DC900001"
 	otherCar = "vehicle/1N4AZ0CP1DC900007"
+	shop     = "workshop/1N4AZ0CP1DC900001"
+	camp     = "campaign/26V-014"
 )
 
 // The cast: member or member:actor, its kinds and its roles.
@@ -33,6 +35,7 @@ var players = map[string]struct{ kinds, roles []string }{
 	"maker.example":       {[]string{"MFR"}, nil}, // no actor, so no role
 	"maker.example:ann":   {[]string{"MFR"}, []string{"support"}},
 	"maker.example:bob":   {[]string{"MFR"}, []string{"financier"}},
+	"maker.example:cho":   {[]string{"MFR"}, []string{"support"}},
 	"elsewhere.example:m": {[]string{"MFR"}, []string{"support"}}, // another maker
 	"arbiter.example:ada": {[]string{"ARB"}, []string{"arbitrator"}},
 	"arbiter.example:abe": {[]string{"ARB"}, []string{"arbitrator"}},
@@ -55,6 +58,49 @@ type stage struct {
 func newStage(t testing.TB) *stage {
 	return &stage{t: t, store: NewMemory(), records: map[string]Found{}, index: 10, makers: []string{"maker.example"},
 		now: time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)} // a Monday
+}
+
+// caseOf is the case of an id, wherever it is kept; of a recall that of the
+// car, not the campaign's.
+func (g *stage) caseOf(id string) *State {
+	for _, subject := range []string{car, shop, camp} {
+		if c := g.store.Case(subject, id); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// statuses are those of all cases.
+func (g *stage) statuses() (all []Status) {
+	for _, subject := range []string{car, shop, camp} {
+		all = append(all, Statuses(g.store, subject, g.now.UnixMilli())...)
+	}
+	return all
+}
+
+// place lists the subjects of a record of a type in a case.
+func (g *stage) place(typ, id string) (subjects []string) {
+	def := record.Lookup(typ)
+	if c := g.caseOf(id); def.Case == Any && c != nil && c.Subject != camp {
+		return []string{c.Subject}
+	}
+	for _, class := range def.Subjects[:min(len(def.Subjects), map[bool]int{true: 1, false: 2}[def.Subjects[0] == "vehicle"])] {
+		subjects = append(subjects, map[string]string{"vehicle": car, "workshop": shop, "campaign": camp}[class])
+	}
+	return subjects
+}
+
+// refs are the newest records, as many as a record may name.
+func (g *stage) refs() []string {
+	all := slices.SortedFunc(maps.Keys(g.records), func(a, b string) int { return -cmp.Compare(g.records[a].Index, g.records[b].Index) })
+	return all[:min(len(all), 32)]
+}
+
+// brings is an event that follows in a case, by somebody who may.
+func (g *stage) brings(who, event, id string) string {
+	g.t.Helper()
+	return g.does(who, typeOf(event), bodies[event](g, id), more{attach: papers, refs: g.refs(), on: g.place(typeOf(event), id)})
 }
 
 func (g *stage) wait(d time.Duration) { g.now = g.now.Add(d) }
@@ -232,7 +278,7 @@ func request(target, after string, value int) jcs.Value {
 
 func (g *stage) step(id string, more ...any) jcs.Value {
 	prev := strings.Repeat("0", 64)
-	if c := g.store.Case(car, id); c != nil {
+	if c := g.caseOf(id); c != nil {
 		prev = c.Last
 	}
 	return obj(append([]any{"case", id, "prev", prev}, more...)...)
@@ -296,12 +342,15 @@ func (g *stage) effect(want string) {
 
 func (g *stage) state(id, want string) {
 	g.t.Helper()
-	if got := g.store.Case(car, id); got == nil || got.State != want {
+	if got := g.caseOf(id); got == nil || got.State != want {
 		g.t.Errorf("the case is %+v, want it %s", got, want)
 	}
 }
 
 // note is a record's, as record.reattributed carries it.
 func (g *stage) note(hash string) string {
+	if g.records[hash].Record == nil { // of a case that is about no reading
+		return base64.StdEncoding.EncodeToString(g.write("dealer.example", "odometer.reading/1", reading(1_000), more{}).Note)
+	}
 	return base64.StdEncoding.EncodeToString(g.records[hash].Record.Note)
 }

@@ -29,13 +29,22 @@ type State struct {
 
 	Last       string      `json:"last"` // leaf hash of its newest record, hex
 	LastIndex  uint64      `json:"last_index"`
-	Targets    []Target    `json:"targets"`
+	Targets    []Target    `json:"targets"`         // of corrections and disputes
 	Claim      *Claim      `json:"claim,omitempty"` // of a correction
 	Says       string      `json:"says,omitempty"`  // what a dispute claims
 	Arbitrator string      `json:"arbitrator,omitempty"`
 	Answered   []Party     `json:"answered,omitempty"`
 	Decisions  []Decision  `json:"decisions,omitempty"`
 	Clocks     []ClockTime `json:"clocks,omitempty"`
+	Done       []string    `json:"done,omitempty"`     // what came that comes once: statuses of an order, in their order
+	Missing    []string    `json:"missing,omitempty"`  // kinds of attachment that a claim lacks
+	Lines      int         `json:"lines,omitempty"`    // of a warranty claim
+	Version    int64       `json:"version,omitempty"`  // of a warranty claim
+	Replaced   string      `json:"replaced,omitempty"` // the claim in its place, hex
+	About      string      `json:"about,omitempty"`    // the claim of an order, the order of a return: hex
+	Campaign   string      `json:"campaign,omitempty"` // of a recall: subject campaign/...
+	Affected   int64       `json:"affected,omitempty"` // of a campaign: vehicles that it says it concerns
+	Named      int64       `json:"named,omitempty"`    // and those that were named since
 	// Unclear says that records of the case are hidden, so that its state is
 	// what the newest shown record makes of it.
 	Unclear bool `json:"unclear,omitempty"`
@@ -85,8 +94,9 @@ type ClockTime struct {
 	Target int64  `json:"target"`           // last ms in time; of a window, its end
 	Breach int64  `json:"breach,omitempty"` // last ms before the breach
 	Window bool   `json:"window,omitempty"`
-	Rules  int64  `json:"rules"`         // version
-	Met    int64  `json:"met,omitempty"` // log time of the record that ended it
+	Paused int64  `json:"paused,omitempty"` // since when it stands; 0 if it runs
+	Rules  int64  `json:"rules"`            // version
+	Met    int64  `json:"met,omitempty"`    // log time of the record that ended it
 }
 
 // Standing is what is kept of one target: the decisions about it, in their
@@ -99,18 +109,19 @@ type Standing struct {
 	Effects []Effect `json:"effects,omitempty"`
 }
 
-// Store keeps the cases of vehicles, by their subject vehicle/... and leaf
-// hash. What it returns is the caller's own; nil for nothing.
+// Store keeps cases by the subject of their history and their id, and the
+// targets of a vehicle by its subject vehicle/... and leaf hash. What it
+// returns is the caller's own; nil for nothing.
 type Store interface {
-	Case(vehicle, id string) *State
-	SetCase(vehicle string, c *State)
+	Case(subject, id string) *State
+	SetCase(subject string, c *State)
 	Target(vehicle, hash string) *Standing
 	SetTarget(vehicle string, t *Standing)
 }
 
-// Book lists what a Store keeps of one vehicle, in any order.
+// Book lists what a Store keeps of one subject, in any order.
 type Book interface {
-	Cases(vehicle string) []*State
+	Cases(subject string) []*State
 	Targets(vehicle string) []*Standing
 }
 
@@ -133,7 +144,7 @@ func DecodeState(b []byte) (*State, error) {
 	if def == nil || def.States[c.State] == "" {
 		return nil, fmt.Errorf("state of a case: %q is in no state that a %q has", c.State, c.Kind)
 	}
-	if n := len(c.Targets); n == 0 || n > maxTargets || (c.Kind == correction.Name) != (c.Claim != nil) {
+	if n := len(c.Targets); (n > 0) != def.aboutRecords() || n > maxTargets || (c.Kind == correction.Name) != (c.Claim != nil) {
 		return nil, fmt.Errorf("state of a case: a %s with %d targets, or without its claim", c.Kind, n)
 	}
 	return c, nil
@@ -166,7 +177,7 @@ func decode(b []byte, v any) error {
 
 // Memory is a Store in maps. It is not safe for concurrent use.
 type Memory struct {
-	cases   map[string]map[string]*State // by vehicle and hash
+	cases   map[string]map[string]*State // by subject and id
 	targets map[string]map[string]*Standing
 }
 
@@ -176,10 +187,10 @@ func NewMemory() *Memory {
 }
 
 // Case implements Store.
-func (m *Memory) Case(vehicle, id string) *State { return m.cases[vehicle][id].clone() }
+func (m *Memory) Case(subject, id string) *State { return m.cases[subject][id].clone() }
 
 // SetCase implements Store.
-func (m *Memory) SetCase(vehicle string, c *State) { put(m.cases, vehicle, c.ID, c.clone()) }
+func (m *Memory) SetCase(subject string, c *State) { put(m.cases, subject, c.ID, c.clone()) }
 
 // Target implements Store.
 func (m *Memory) Target(vehicle, hash string) *Standing { return m.targets[vehicle][hash].clone() }
@@ -188,9 +199,9 @@ func (m *Memory) Target(vehicle, hash string) *Standing { return m.targets[vehic
 func (m *Memory) SetTarget(vehicle string, t *Standing) { put(m.targets, vehicle, t.Hash, t.clone()) }
 
 // Cases implements Book.
-func (m *Memory) Cases(vehicle string) []*State {
+func (m *Memory) Cases(subject string) []*State {
 	var all []*State
-	for _, c := range m.cases[vehicle] {
+	for _, c := range m.cases[subject] {
 		all = append(all, c.clone())
 	}
 	return all
@@ -218,7 +229,7 @@ func (c *State) clone() *State {
 		return nil
 	}
 	n := *c
-	n.Answered, n.Decisions, n.Clocks = slices.Clone(c.Answered), slices.Clone(c.Decisions), slices.Clone(c.Clocks)
+	n.Answered, n.Decisions, n.Clocks, n.Done = slices.Clone(c.Answered), slices.Clone(c.Decisions), slices.Clone(c.Clocks), slices.Clone(c.Done)
 	return &n
 }
 

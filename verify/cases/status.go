@@ -3,6 +3,7 @@ package cases
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Status tells how a case stands at a time.
@@ -24,9 +25,13 @@ type Status struct {
 	Claim      *Claim        `json:"claim,omitempty"` // of a correction
 	Says       string        `json:"says,omitempty"`  // of a dispute
 	Arbitrator string        `json:"arbitrator,omitempty"`
-	Targets    []string      `json:"targets"`           // leaf hashes, hex
-	Authors    []string      `json:"authors,omitempty"` // members that wrote the targets, as far as they are shown
-	Last       string        `json:"last"`              // leaf hash of its newest record: what the next one's prev must be
+	Targets    []string      `json:"targets"`            // leaf hashes, hex
+	Authors    []string      `json:"authors,omitempty"`  // members that wrote the targets, as far as they are shown
+	Last       string        `json:"last"`               // leaf hash of its newest record: what the next one's prev must be
+	Campaign   string        `json:"campaign,omitempty"` // of a recall: subject campaign/...
+	Done       []string      `json:"done,omitempty"`     // what came of what comes once, in its order
+	Missing    []string      `json:"missing,omitempty"`  // kinds of attachment that a claim lacks
+	About      string        `json:"about,omitempty"`    // the claim of an order, the order of a return
 	Answered   []Party       `json:"answered,omitempty"`
 	Decisions  []Decision    `json:"decisions,omitempty"`
 	Clocks     []ClockStatus `json:"clocks,omitempty"`
@@ -48,6 +53,7 @@ type ClockStatus struct {
 	Breach int64  `json:"breach,omitempty"` // last ms before the breach; of deadlines
 	Met    int64  `json:"met,omitempty"`    // when what it waited for came
 	Ended  int64  `json:"ended,omitempty"`  // when the case went on, or was withdrawn, without it: it never came
+	Paused int64  `json:"paused,omitempty"` // since when it stands still
 	// Overdue is since when what it waits for was, or is, late.
 	Overdue  int64 `json:"overdue,omitempty"`
 	Breached bool  `json:"breached,omitempty"`
@@ -84,9 +90,12 @@ func (c *State) status(asOf int64) Status {
 	s := Status{
 		Case: c.ID, Kind: c.Kind, State: c.stateAt(asOf), Unclear: c.Unclear, Subject: c.Subject, Index: c.Index, Opened: c.Time,
 		By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
-		Last: c.Last,
+		Last: c.Last, Campaign: c.Campaign, Done: c.Done, Missing: c.Missing, About: c.About,
 	}
-	s.Words, s.Open = def.States[s.State], !def.closed(s.State)
+	s.Words, s.Open = def.States[s.State], !def.closed(s.State) && !slices.Contains(def.Rest, s.State)
+	if n := len(c.Done); n > 0 && s.Open {
+		s.Words += ", " + strings.ReplaceAll(c.Done[n-1], "_", " ")
+	}
 	if s.Unclear && s.Open {
 		s.Words = notKnown
 	}
@@ -111,6 +120,9 @@ func (c *State) clockAt(t *ClockTime, asOf int64) ClockStatus {
 		return s // what it waited for may have come, and may be withheld
 	}
 	end := asOf
+	if t.Paused != 0 {
+		s.Paused, end = t.Paused, t.Paused
+	}
 	if t.Met != 0 {
 		end = t.Met
 		if c.came(t) {
@@ -131,8 +143,11 @@ func (c *State) clockAt(t *ClockTime, asOf int64) ClockStatus {
 // came reports whether what ended a clock is what it waited for: an answer
 // may be passed over, and a case may be withdrawn.
 func (c *State) came(t *ClockTime) bool {
-	if t.Name == "answer" {
+	switch t.Name {
+	case "answer":
 		return len(c.Answered) > 0
+	case "affects":
+		return c.Named >= c.Affected
 	}
 	return c.State != "withdrawn"
 }
@@ -149,8 +164,12 @@ func (s *Status) Without() string {
 // appealed in time is final without a record that says so, unless the appeal
 // may be withheld.
 func (c *State) stateAt(asOf int64) string {
-	if t := c.clock("appeal"); c.State == "decided" && !c.Unclear && t != nil && asOf > t.Target {
-		return "final"
+	def := Lookup(c.Kind)
+	to := def.Lapses[c.State]
+	for _, k := range def.Clocks {
+		if t := c.clock(k.Name); to != "" && k.Window && among(k.In, c.State) && !c.Unclear && t != nil && asOf > t.Target {
+			return to
+		}
 	}
 	return c.State
 }

@@ -22,11 +22,13 @@ type scene struct {
 }
 
 // The documents that some step or other asks for.
-var papers = []string{"claim", "answer", "decision", "justification", "examination"}
+var papers = []string{"claim", "answer", "decision", "justification", "examination", "application", "photo", "defect_report", "specialist_report",
+	"job_report", "invoice", "receipt", "technical_description"}
 
 const (
 	dealers    = "dealer.example garage.example"
-	makerStaff = "maker.example maker.example:ann maker.example:bob"
+	support    = "maker.example:ann maker.example:cho"
+	makerStaff = "maker.example maker.example:bob " + support
 	panel      = "arbiter.example:ada arbiter.example:abe"
 )
 
@@ -34,11 +36,11 @@ var scenes = []scene{
 	{"correction", "requested", requested, map[string]string{
 		"case.evidence/1":               dealers + " > requested",
 		"case.message/1":                dealers + " " + makerStaff + " > requested",
-		"correction.decided/1:accepted": "maker.example:ann > in_force",
-		"correction.decided/1:rejected": "maker.example:ann > rejected",
+		"correction.decided/1:accepted": support + " > in_force",
+		"correction.decided/1:rejected": support + " > rejected",
 		"record.reattributed/1":         "",
 		"case.withdrawn/1":              "garage.example > withdrawn",
-	}, map[string]string{"record.reattributed/1 maker.example:ann": "case_state"}},
+	}, map[string]string{"record.reattributed/1 maker.example:ann": "case_state", "record.reattributed/1 maker.example:cho": "case_state"}},
 	{"correction", "requested", requestedByMaker, map[string]string{
 		"case.evidence/1":               dealers + " " + makerStaff + " > requested",
 		"case.message/1":                dealers + " " + makerStaff + " > requested",
@@ -152,7 +154,12 @@ func appealed(g *stage) string {
 	return id
 }
 
-func (g *stage) target(id string) string { return g.store.Case(car, id).Targets[0].Hash }
+func (g *stage) target(id string) string {
+	if c := g.caseOf(id); c != nil && len(c.Targets) > 0 {
+		return c.Targets[0].Hash
+	}
+	return strings.Repeat("0", 64)
+}
 
 // bodies are of every event that follows in a case, otherwise in order.
 var bodies = map[string]func(g *stage, id string) jcs.Value{
@@ -183,7 +190,13 @@ func TestEveryStateEventAndPlayer(t *testing.T) {
 		var g *stage // as long as all is refused, and so nothing changed
 		var id string
 		for event, body := range bodies {
+			if sc.kind == "recall" && event == "recall.closed/1" {
+				continue // its campaign, which has the same id, takes that
+			}
 			for who := range players {
+				if kind := record.Lookup(typeOf(event)).Case; kind != Any && kind != sc.kind && who != "dealer.example" && who != "maker.example:ann" {
+					continue // of another kind of case: two will do
+				}
 				if g == nil {
 					g = newStage(t)
 					id = sc.play(g)
@@ -193,6 +206,8 @@ func TestEveryStateEventAndPlayer(t *testing.T) {
 				who2, to, _ := strings.Cut(want, " > ")
 				code := ""
 				switch but := sc.but[event+" "+who]; {
+				case !slices.Contains(g.place(typeOf(event), id), g.caseOf(id).Subject):
+					code = "case_unknown"
 				case !takes:
 					code = "case_state"
 				case but != "":
@@ -201,7 +216,7 @@ func TestEveryStateEventAndPlayer(t *testing.T) {
 					code = "case_author"
 				}
 				before := g.snapshot()
-				err := g.add(g.write(who, typeOf(event), body(g, id), more{attach: papers}))
+				err := g.add(g.write(who, typeOf(event), body(g, id), more{attach: papers, refs: g.refs(), on: g.place(typeOf(event), id)}))
 				switch {
 				case code == "" && err != nil:
 					t.Errorf("%s %s: %s by %s: %v", sc.kind, sc.state, event, who, err)
@@ -269,7 +284,7 @@ func TestTablesAreWhole(t *testing.T) {
 					t.Errorf("%s: nothing is %q", c.Name, n)
 				}
 			}
-			if s.If != "" && conditions[s.If] == nil {
+			if name, _, _ := strings.Cut(s.If, ":"); name != "" && conditions[name] == nil {
 				t.Errorf("%s: there is no condition %q", c.Name, s.If)
 			}
 			for st := range strings.SplitSeq(s.From+"|"+s.To, "|") {
@@ -279,6 +294,9 @@ func TestTablesAreWhole(t *testing.T) {
 			}
 		}
 		for _, k := range c.Clocks {
+			if name, _, _ := strings.Cut(k.If, ":"); name != "" && conditions[name] == nil {
+				t.Errorf("%s: there is no condition %q", c.Name, k.If)
+			}
 			bounds := []string{"_target", "_breach"}
 			if k.Window {
 				bounds = []string{"_window"}

@@ -21,9 +21,12 @@ var parties = map[string]func(*move) bool{
 	"decider": func(m *move) bool {
 		return slices.ContainsFunc(m.c.Decisions, func(d Decision) bool { return d.By == m.f.Author })
 	},
-	"maker":          func(m *move) bool { return m.makes(m.f.Author.Member) },
-	"maker:support":  func(m *move) bool { return m.makes(m.f.Author.Member) && m.role("support") },
-	"ARB:arbitrator": func(m *move) bool { return m.kind("ARB") && m.role("arbitrator") },
+	"maker":              func(m *move) bool { return m.makes(m.f.Author.Member) },
+	"maker:support":      func(m *move) bool { return m.makes(m.f.Author.Member) && m.role("support") },
+	"maker:financier":    func(m *move) bool { return m.makes(m.f.Author.Member) && m.role("financier") },
+	"overdue:arbitrator": func(m *move) bool { return m.late() && m.kind("ARB") && m.role("arbitrator") },
+	"MFR":                func(m *move) bool { return m.kind("MFR") },
+	"ARB:arbitrator":     func(m *move) bool { return m.kind("ARB") && m.role("arbitrator") },
 	"arbitrator": func(m *move) bool {
 		return m.f.Author.Member == m.c.Arbitrator && m.kind("ARB") && m.role("arbitrator")
 	},
@@ -35,6 +38,13 @@ var parties = map[string]func(*move) bool{
 func (m *move) makes(member string) bool { return slices.Contains(m.f.Makers(m.vehicle), member) }
 func (m *move) kind(k string) bool       { return slices.Contains(m.f.Kinds, k) }
 func (m *move) role(r string) bool       { return m.f.Author.Actor != "" && slices.Contains(m.f.Roles, r) }
+
+// late reports whether the case waits for what is overdue.
+func (m *move) late() bool {
+	return m.c.Unclear || slices.ContainsFunc(m.c.Clocks, func(t ClockTime) bool {
+		return !t.Window && t.Met == 0 && t.Paused == 0 && m.f.Time > t.Target
+	})
+}
 
 func (m *move) wroteTarget(member string) bool {
 	return slices.ContainsFunc(m.c.Targets, func(t Target) bool { return t.Author.Member == member && member != "" })

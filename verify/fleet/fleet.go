@@ -12,6 +12,7 @@ import (
 
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify/answers"
+	"github.com/milepost-log/milepost/verify/cases"
 	"github.com/milepost-log/milepost/verify/judge"
 )
 
@@ -22,6 +23,7 @@ type Vehicle struct {
 	Entries []judge.Entry
 	Answers *answers.Answers
 	Judged  *judge.Judgement
+	Cases   []cases.Status
 	Refused string // code of why it may not be read; "" if it may
 }
 
@@ -132,8 +134,19 @@ type Report struct {
 	Parts    []GroupRow   `json:"part_groups" doc:"by part number up to its first -, most repairs first"`
 	Due      []DueRow     `json:"services_due" doc:"due or overdue, the longest overdue first"`
 
-	// Open recalls and open claims, a row each, join in here once their
-	// records exist.
+	Recalls []CaseRow `json:"open_recalls"`
+	Claims  []CaseRow `json:"open_claims" doc:"warranty claims, of vehicles whose workshop histories the caller may read"`
+}
+
+// CaseRow is one open recall or claim.
+type CaseRow struct {
+	Label    string `json:"label,omitempty"`
+	VIN      string `json:"vin"`
+	Campaign string `json:"campaign,omitempty" doc:"of a recall"`
+	Since    string `json:"since" doc:"day on which it was opened"`
+	State    string `json:"state" doc:"in words"`
+	Overdue  bool   `json:"overdue" doc:"something that it waits for is late"`
+	Case     string `json:"case" doc:"leaf hash of the record that opened it"`
 }
 
 // DueRow is one service that is due.
@@ -149,7 +162,7 @@ type DueRow struct {
 // Of adds up. asOf is the day of the report.
 func Of(vehicles []Vehicle, costs Costs, p Period, asOf string) *Report {
 	s := &sums{costs: costs, period: p, groups: map[string]map[string]*group{}}
-	r := &Report{AsOf: asOf, From: p.From, To: p.To, Vehicles: []VehicleRow{}, Due: []DueRow{}}
+	r := &Report{AsOf: asOf, From: p.From, To: p.To, Vehicles: []VehicleRow{}, Due: []DueRow{}, Recalls: []CaseRow{}, Claims: []CaseRow{}}
 	r.Total.Cost = Money{}
 	for i := range vehicles {
 		v := &vehicles[i]
@@ -162,6 +175,7 @@ func Of(vehicles []Vehicle, costs Costs, p Period, asOf string) *Report {
 			continue
 		}
 		r.Due = append(r.Due, due(v, asOf)...)
+		r.Recalls, r.Claims = append(r.Recalls, v.open("recall")...), append(r.Claims, v.open("warranty")...)
 	}
 	r.Years, r.Models = s.rows("year"), s.rows("model")
 	r.Work, r.Parts = s.rows("work"), s.rows("part")
@@ -191,3 +205,19 @@ func (w *Work) merge(o *Work) {
 }
 
 func dayOf(t time.Time) string { return t.Format(time.DateOnly) }
+
+// open lists the open cases of a kind.
+func (v *Vehicle) open(kind string) (rows []CaseRow) {
+	for i := range v.Cases {
+		c := &v.Cases[i]
+		if c.Kind != kind || !c.Open {
+			continue
+		}
+		row := CaseRow{Label: v.Label, VIN: v.VIN, Campaign: strings.TrimPrefix(c.Campaign, "campaign/"), Since: dayOf(time.UnixMilli(c.Opened).UTC()), State: c.Words, Case: c.Case}
+		for _, t := range c.Clocks {
+			row.Overdue = row.Overdue || t.Overdue != 0 && t.Met == 0 && t.Ended == 0
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

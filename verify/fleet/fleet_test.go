@@ -8,6 +8,7 @@ import (
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/record/jcs"
 	"github.com/milepost-log/milepost/verify/answers"
+	"github.com/milepost-log/milepost/verify/cases"
 	"github.com/milepost-log/milepost/verify/judge"
 )
 
@@ -52,6 +53,8 @@ func TestSums(t *testing.T) {
 		entry(t, "service.visit/1", "v3", "2025-01-05T08:00:00Z", `{"service_type":"tyres","lines":[{"cost":"`+cost("other", "5.00 EUR")+`","pay":"customer","work_type":"tyres"}]}`),
 		entry(t, "service.visit/1", "v4", "2023-12-31T23:00:00Z", `{"service_type":"repair","lines":[{"pay":"customer","work_type":"brakes"}]}`))
 	c := Vehicle{Label: "3", VIN: "VF1FLEET000000003", Refused: "no_access"}
+	a.Cases = []cases.Status{{Kind: "recall", Open: true, Campaign: "campaign/26V-014", Opened: 1_700_000_000_000, Words: "open", Clocks: []cases.ClockStatus{{Overdue: 5}}},
+		{Kind: "recall", Campaign: "campaign/25V-001"}, {Kind: "dispute", Open: true}, {Kind: "warranty", Open: true, Clocks: []cases.ClockStatus{{Overdue: 5, Met: 6}}}}
 	forged := record.NewOpening(record.CommitmentKey{2}, "v3", "cost", "1.00 EUR")
 	forged.Value = "2.00 EUR"
 	all := []Vehicle{a, b, c}
@@ -83,6 +86,9 @@ func TestSums(t *testing.T) {
 	}
 	if len(r.Due) != 1 || !r.Due[0].Overdue || r.Due[0].Label != "1" {
 		t.Errorf("%+v", r.Due)
+	}
+	if len(r.Recalls) != 1 || r.Recalls[0].Campaign != "26V-014" || !r.Recalls[0].Overdue || r.Recalls[0].Since != "2023-11-14" || len(r.Claims) != 1 || r.Claims[0].Overdue {
+		t.Errorf("%+v %+v", r.Recalls, r.Claims)
 	}
 	// The last and the first day of a period are in it.
 	for _, test := range []struct {

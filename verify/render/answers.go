@@ -27,6 +27,7 @@ func Answers(a *answers.Answers, unit Unit) (out []Answer) {
 		}
 	}
 	add("Total loss, theft and the like", w.marks(a.Marks))
+	add("Warranty", w.covers(a.Covers))
 	for i := range a.Plans {
 		p := &a.Plans[i]
 		add("Service plan "+p.Plan+" of "+p.Author, w.plan(p))
@@ -88,6 +89,29 @@ func (w answerWords) marks(marks []answers.Mark) (lines []string) {
 			s += ", " + m.Severity
 		}
 		lines = append(lines, s)
+	}
+	return lines
+}
+
+var coverStates = map[string]string{
+	answers.CoverAhead: "not begun", answers.CoverInForce: "IN FORCE", answers.CoverExpired: "expired",
+	answers.CoverExhausted: "ended by distance", answers.CoverUnclear: "in force by date; how far the vehicle has come is not known",
+}
+
+func (w answerWords) covers(covers []answers.Cover) (lines []string) {
+	for _, c := range covers {
+		text := fmt.Sprintf("%s: %s, from %s to %s", plainWords(c.Coverage), coverStates[c.State], c.Starts, c.Ends)
+		if c.LimitKM > 0 {
+			text += " or " + w.km(c.LimitKM)
+		}
+		text += ", for " + plainWords(strings.Join(c.Groups, ", "))
+		if len(c.Exclusions) > 0 {
+			text += " without " + plainWords(strings.Join(c.Exclusions, ", "))
+		}
+		if !c.Transferable {
+			text += "; it ends when the vehicle is sold"
+		}
+		lines = append(lines, text)
 	}
 	return lines
 }

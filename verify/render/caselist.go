@@ -20,7 +20,7 @@ type ListedCase struct {
 // NextStep is a step that a case may take next. Times are RFC 3339.
 type NextStep struct {
 	Type      string   `json:"type"`
-	Outcome   string   `json:"outcome,omitempty" doc:"that the record names, where the step is for that one alone"`
+	Outcome   string   `json:"outcome,omitempty" doc:"that the record names as outcome or status, where the step is for that one alone"`
 	Who       string   `json:"who" doc:"by whom, in words"`
 	Not       []string `json:"not,omitempty" doc:"members, or MEMBER, ACTOR, that may not although they are"`
 	Needs     []string `json:"needs,omitempty" doc:"beside the fields of the type, in words"`
@@ -118,6 +118,9 @@ func (l *caseList) oneCase(c *cases.Status) {
 	if c.Says != "" {
 		l.row("says", "%s; to be decided by %s", plainWords(c.Says), c.Arbitrator)
 	}
+	for _, s := range Particulars(c) {
+		l.row("says", "%s", s)
+	}
 	for i, d := range c.Decisions {
 		l.row(first("decided", i), "%s by %s%s, record %s", moment(d.Time), d.By.Member, l.decision(&d), short(d.Hash))
 	}
@@ -162,7 +165,9 @@ func (l *caseList) decision(d *cases.Decision) string {
 }
 
 var clockNames = map[string]string{
-	"answer": "the answer", "decide": "the decision", "final": "the decision on the appeal", "appeal": "an appeal",
+	"answer": "the answer", "decide": "the decision", "final": "the decision on the appeal", "appeal": "an appeal", "register": "the registration",
+	"report": "the report of the work", "pay": "the payment", "unique": "the decision on a unique part", "credit": "the credit",
+	"notify": "word to the owner", "affects": "the list of all vehicles",
 }
 
 // ClockName says what a deadline or a window is for.
@@ -187,6 +192,8 @@ func (l *caseList) clock(c *cases.Status, t *cases.ClockStatus) string {
 	}
 	s := fmt.Sprintf("%s: by %s", name, moment(t.Target))
 	switch {
+	case t.Paused != 0:
+		return fmt.Sprintf("%s: the clock stands since %s", name, moment(t.Paused))
 	case c.Unclear:
 		return s + "; whether it came is not known"
 	case t.Ended != 0:
@@ -209,7 +216,7 @@ func (l *caseList) clock(c *cases.Status, t *cases.ClockStatus) string {
 func (l *caseList) next(name string, p *cases.Possible) {
 	what := p.Type
 	if p.Outcome != "" {
-		what += ", outcome " + p.Outcome
+		what += ", " + cases.Names(p.Type) + " " + p.Outcome
 	}
 	if p.From > l.asOf {
 		what += ", not before " + moment(p.From)

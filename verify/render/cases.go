@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/milepost-log/milepost/verify"
 	"github.com/milepost-log/milepost/verify/cases"
 )
 
@@ -23,7 +24,33 @@ func (in *inference) cases() {
 	}
 }
 
-var caseTitles = map[string]string{"correction": "Correction asked for", "dispute": "Dispute opened"}
+// recalls tells which recalls are open on the vehicle: that none is follows
+// from its complete history, if all of that is shown.
+func (in *inference) recalls() { in.b.WriteString("\n" + hang(OpenRecalls(in.meaning), 0, 2)) }
+
+// OpenRecalls says for a person which recalls are open on a vehicle.
+func OpenRecalls(m *verify.Meaning) string {
+	var open []string
+	for _, campaign := range cases.OpenRecalls(m.Cases) {
+		open = append(open, strings.TrimPrefix(campaign, "campaign/"))
+	}
+	list := strings.Join(open, ", ")
+	withheld := m.Judgement.Withheld
+	switch {
+	case withheld > 0 && list == "":
+		list = "not known, " + counted(withheld, "record") + " withheld"
+	case withheld > 0:
+		list += ", as far as is shown; " + counted(withheld, "record") + " withheld"
+	case list == "":
+		list = "none on this log"
+	}
+	return fmt.Sprintf("Open recalls as of %s: %s.", moment(m.AsOf), list)
+}
+
+var caseTitles = map[string]string{
+	"correction": "Correction asked for", "dispute": "Dispute opened", "warranty": "Warranty claimed", "order": "Part ordered", "return": "Return of a part asked for",
+	"recall": "Vehicle recalled", "campaign": "Recall published",
+}
 
 // CaseTitle says what happened when a case of a kind was opened.
 func CaseTitle(kind string) string { return caseTitles[kind] }
@@ -46,6 +73,9 @@ func (in *inference) oneCase(c *cases.Status) {
 	if c.Says != "" {
 		in.say(4, "It says: %s.", plainWords(c.Says))
 	}
+	for _, s := range Particulars(c) {
+		in.say(4, "%s.", s)
+	}
 	for _, d := range c.Decisions {
 		in.say(4, "Decided by %s on %s (log index %d)%s.", d.By.Member, logDay(d.Time), d.Index, in.decision(&d))
 	}
@@ -55,6 +85,23 @@ func (in *inference) oneCase(c *cases.Status) {
 	if c.Lost > 1 {
 		in.say(4, "%s has withdrawn or lost %d disputes about this vehicle.", c.By.Member, c.Lost)
 	}
+}
+
+// Particulars are what some kinds of case have and others not.
+func Particulars(c *cases.Status) (all []string) {
+	if c.Campaign != "" {
+		all = append(all, "Recall campaign "+strings.TrimPrefix(c.Campaign, "campaign/"))
+	}
+	if c.About != "" {
+		all = append(all, "For case "+short(c.About))
+	}
+	if len(c.Missing) > 0 {
+		all = append(all, "Documents missing: "+plainWords(strings.Join(c.Missing, ", ")))
+	}
+	if len(c.Done) > 0 {
+		all = append(all, "On its way: "+plainWords(strings.Join(c.Done, ", then ")))
+	}
+	return all
 }
 
 // behalf says for whom a case was opened, "" if for its opener.
@@ -117,6 +164,17 @@ var steps = map[string]struct{ what, who string }{
 	"dispute answer":    {"no answer", "those whose records are disputed"},
 	"dispute decide":    {"no decision", "the arbitrator"},
 	"dispute final":     {"no decision on the appeal", "another arbitrator"},
+	"warranty register": {"no registration", "the maker's support"},
+	"warranty decide":   {"no decision", "the maker's support"},
+	"warranty final":    {"no decision on the appeal", "the maker's support, not by who decided before"},
+	"warranty report":   {"no report of the work", "the dealer"},
+	"warranty pay":      {"no payment", "the maker's financier"},
+	"order decide":      {"no order or refusal", "the maker"},
+	"order unique":      {"no order or refusal", "the maker"},
+	"return decide":     {"no decision", "the maker's financier"},
+	"return credit":     {"no credit", "the maker's financier"},
+	"recall notify":     {"no word to the owner", "the maker or a dealer"},
+	"campaign affects":  {"no list of all vehicles", "the maker"},
 }
 
 func (in *inference) clock(c *cases.Status, t *cases.ClockStatus) {
@@ -132,6 +190,10 @@ func (in *inference) clock(c *cases.Status, t *cases.ClockStatus) {
 	breach := ""
 	if t.Breached {
 		breach = fmt.Sprintf("; the last bound, %s, is passed too", moment(t.Breach))
+	}
+	if t.Paused != 0 {
+		in.say(4, "The clock stands since %s: %s by %s.", moment(t.Paused), step.what, who)
+		return
 	}
 	awaited := strings.TrimPrefix(step.what, "no ")
 	switch {

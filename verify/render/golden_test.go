@@ -95,17 +95,23 @@ func reading(value int64, unit string) string {
 	return fmt.Sprintf(`{"precision":"exact","purpose":"service_in","result":"read","source":"visual","unit":%q,"value":%d}`, unit, value)
 }
 
-// announce files a notice of a member.
-func (b *logbook) announce(author, typ, event, body string) {
+// apart makes a record of another history than the vehicle's own.
+func (b *logbook) apart(subject, author, typ, event, body string) judge.Entry {
 	b.t.Helper()
 	of := b.subjects
-	b.subjects = []string{"notice/" + author}
+	b.subjects = []string{subject}
 	hash := b.add(author, typ, event, time.Hour, body)
 	b.subjects = of
 	last := len(b.results) - 1
 	e := b.results[last]
 	b.results = b.results[:last]
-	b.known.Notices = append(b.known.Notices, judge.Entry{Index: e.Index, Time: e.Time, Hash: hash, Record: e.Record})
+	return judge.Entry{Index: e.Index, Time: e.Time, Hash: hash, Record: e.Record}
+}
+
+// announce files a notice of a member.
+func (b *logbook) announce(author, typ, event, body string) {
+	b.t.Helper()
+	b.known.Notices = append(b.known.Notices, b.apart("notice/"+author, author, typ, event, body))
 }
 
 // withhold takes the contents of a record away.
@@ -180,6 +186,12 @@ var stories = []struct {
 		b.announce(lyon, "outage.declared/1", "2023-01-10", `{"from":"2023-01-08T08:00:00Z","reason":"flooded_server","to":"2023-01-09T17:00:00Z"}`)
 		b.announce(turin, "outage.declared/1", "2023-01-10", `{"from":"2023-01-08T08:00:00Z","reason":"not_of_this_car"}`)
 		b.add(maker, "vehicle.created/1", "2020-01-10", 12*time.Hour, `{"first_registration":"2020-02-01","imported":false,"make":"Nissan","model":"Leaf"}`)
+		for _, cover := range []string{
+			`{"coverage":"powertrain","ends":"2026-12-31","limit_km":160000,"parts_groups":["engine"],"starts":"2020-02-01","transferable":true}`,
+			`{"coverage":"whole","ends":"2023-01-31","exclusions":["wear"],"parts_groups":["all"],"starts":"2020-02-01","transferable":false}`,
+		} {
+			b.known.Workshop = append(b.known.Workshop, b.apart("workshop/"+b.known.VIN, maker, "warranty.cover/1", "2020-02-01", cover))
+		}
 		start := b.read(lyon, "2020-02-01T09:00:00+01:00", 12, "KMT")
 		b.add(lyon, "vehicle.sold/1", "2020-02-01", time.Hour, `{"kind":"lease_start","reading_ref":"`+start+`"}`)
 		visit := func(at, order string, km int64, more string) {
@@ -319,6 +331,24 @@ var stories = []struct {
 		b.withhold(b.add(lyon, "insurance.event/1", "2021-06-05T09:00:00+02:00", time.Hour, `{"claim":"`+strings.Repeat("A", 43)+`=","kind":"flood","severity":"severe"}`))
 		b.withhold(b.read(turin, "2022-01-05T09:00:00+01:00", 61_000, "KMT"))
 		b.read(lyon, "2023-01-05T09:00:00+01:00", 121_900, "KMT")
+	}},
+	{"recalled and claimed", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
+		b.read(lyon, "2026-01-05T09:00:00+01:00", 31_000, "KMT")
+		id, at := strings.Repeat("ab", 32), ms(b.t, "2026-04-01T09:00:00Z")
+		b.subjects = []string{"campaign/26V-014", car}
+		b.add(maker, "recall.affects/1", "2026-04-01T10:00:00+02:00", time.Hour, `{"case":"`+id+`"}`)
+		b.subjects = []string{car}
+		claim := strings.Repeat("cd", 32)
+		b.known.Cases = []cases.Status{
+			{Case: id, Kind: "recall", State: "open", Words: "open, the owner is not told", Open: true, Subject: car, Index: 16, Opened: at, By: cases.Party{Member: maker},
+				Campaign: "campaign/26V-014",
+				Clocks:   []cases.ClockStatus{{Name: "notify", Set: at, Target: ms(b.t, "2026-04-08T21:59:59Z"), Breach: ms(b.t, "2026-04-29T21:59:59Z"), Overdue: ms(b.t, "2026-04-08T22:00:00Z"), Breached: true, Rules: 1}}},
+			{Case: claim, Kind: "warranty", State: "suspended", Words: "suspended: the clock stands", Open: true, Subject: car, Index: 17, Opened: at, By: cases.Party{Member: lyon},
+				For: "owner", Missing: []string{"defect_report"},
+				Clocks: []cases.ClockStatus{{Name: "decide", Set: at, Target: ms(b.t, "2026-04-08T21:59:59Z"), Breach: ms(b.t, "2026-04-10T21:59:59Z"), Paused: ms(b.t, "2026-04-03T09:00:00Z"), Rules: 1}}},
+			{Case: strings.Repeat("ef", 32), Kind: "order", State: "ordered", Words: "ordered, customs", Open: true, Subject: car, Index: 18, Opened: at, By: cases.Party{Member: lyon},
+				About: claim, Done: []string{"in_import", "customs"}},
+		}
 	}},
 	{"in miles", render.AsEntered, "2026-05-04T12:00:00Z", func(b *logbook) {
 		b.read(lyon, "2019-01-05T09:00:00+01:00", 80_467, "KMT")

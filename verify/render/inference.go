@@ -29,6 +29,7 @@ func Inference(m *verify.Meaning, results []verify.Result, unit Unit) string {
 	in.b.WriteString("What the mileage adds up to: this program's inference from these records, not evidence.\n")
 	in.judgement(m.Judgement)
 	in.cases()
+	in.recalls()
 	if more := answersText(m.Answers, unit); more != "" {
 		in.b.WriteString("\n" + more)
 	}

@@ -2,12 +2,14 @@ package render
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 	"github.com/milepost-log/milepost/verify"
 	"github.com/milepost-log/milepost/verify/answers"
+	"github.com/milepost-log/milepost/verify/cases"
 	"github.com/milepost-log/milepost/verify/judge"
 )
 
@@ -32,7 +34,8 @@ type Report struct {
 	Warnings    []string   `json:"warnings"`
 	// What follows is inference: there for a verified file about a vehicle.
 	Judgement json.RawMessage `json:"judgement,omitempty" doc:"inference: docs/judgement.md"`
-	Cases     []Case          `json:"cases,omitempty" doc:"inference: corrections and disputes about the vehicle, as of complete_as_of"`
+	Cases     []Case          `json:"cases,omitempty" doc:"inference: cases about the vehicle, as of complete_as_of; those of its workshop history if the file has that"`
+	Recalls   []string        `json:"open_recalls,omitempty" doc:"inference: campaigns that are open on the vehicle; where withheld is not 0, there may be others"`
 
 	Answers *answers.Answers `json:"answers,omitempty" doc:"inference: what people ask a vehicle's history"`
 
@@ -127,6 +130,9 @@ func JSON(r *verify.Report, unit Unit) *Report {
 		out.Judgement, out.Answers = m.Judgement.JSON(), m.Answers
 		for i := range m.Cases {
 			out.Cases = append(out.Cases, caseOf(&m.Cases[i]))
+		}
+		for _, campaign := range cases.OpenRecalls(m.Cases) {
+			out.Recalls = append(out.Recalls, strings.TrimPrefix(campaign, "campaign/"))
 		}
 	}
 	return out

@@ -208,6 +208,9 @@ func casesOf(in *Input, es []*entry) (out []caseView) {
 		if c.Says != "" {
 			v.fact("Claim", sentence(words(clean(c.Says))))
 		}
+		for _, s := range render.Particulars(c) {
+			v.fact("Particulars", sentence(clean(s)))
+		}
 		if e := x[c.Case]; e != nil && e.rec != nil && e.rec.Body.Has("remedy") {
 			v.fact("What is asked for", clean(e.rec.Body.Get("remedy").Str))
 		}
@@ -291,6 +294,8 @@ func clockText(t *cases.ClockStatus, c *cases.Status) string {
 		return sentence("until " + utc(t.Target))
 	case t.Window:
 		return sentence("open until " + utc(t.Target))
+	case t.Paused != 0:
+		return sentence("set " + utc(t.Set) + "; the clock stands since " + utc(t.Paused))
 	case c.Unclear:
 		s += "; whether it came is not known"
 	case t.Ended != 0:

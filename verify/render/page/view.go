@@ -33,6 +33,7 @@ type view struct {
 	Parts     []part
 	Changes   []change
 	Cases     []caseView
+	Recalls   string // which are open; "" where nothing is inferred
 	Answers   []render.Answer
 	Asked     string // day as of which
 	Partial   bool   // the answers lack what is withheld
@@ -87,6 +88,9 @@ func newView(in *Input) *view {
 	v.Records = entriesOf(in)
 	v.Parts = partsOf(v.Records)
 	v.Head, v.Authors = headOf(r), authorsOf(r)
+	if m := in.Report.Meaning; m != nil {
+		v.Recalls = clean(render.OpenRecalls(m))
+	}
 	v.Judgement, v.Changes, v.Cases = judgementOf(in, v.Records), changesOf(in, v.Records), casesOf(in, v.Records)
 	v.answers(in)
 	v.Plot = plotOf(in, v.Records)
