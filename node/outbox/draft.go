@@ -70,7 +70,7 @@ func (w *Workshop) draft(data []byte) (string, error) {
 		}
 	}
 	if d.Subjects = v.Get("subjects").Strings(); len(d.Subjects) == 0 {
-		if d.Subjects, err = def.SubjectsOf(d.Body, d.Author, vehicle); err != nil {
+		if d.Subjects, err = def.SubjectsOf(d.Body, d.Author, vehicle, ""); err != nil {
 			return "", err
 		}
 	} else if vehicle != "" {
