@@ -160,7 +160,9 @@ func (m *move) step() error {
 	if st.To != "" {
 		m.c.State = st.To
 	}
-	m.clocks(m.c, m.def, from)
+	if m.clocks(m.c, m.def, from); len(m.c.Clocks) > maxClocks {
+		return fault.New("case_full", "type", "this case has gone back and forth too often").WithHint("decide it, or withdraw it")
+	}
 	if m.def.settle != nil {
 		if err := m.def.settle(m); err != nil {
 			return err

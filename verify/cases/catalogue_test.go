@@ -178,6 +178,7 @@ func TestWhatAClaimNeeds(t *testing.T) {
 	missing := g.step(first, "missing", []string{"photo", "receipt"}, "status", "more_info")
 	lacks("missing", "maker.example:ann", "warranty.status/1", g.step(first, "status", "more_info"), more{})
 	g.does("maker.example:ann", "warranty.status/1", missing, more{on: []string{shop}})
+	g.does("maker.example", "case.message/1", g.step(first), more{attach: []string{"letter"}, on: []string{shop}})
 	lacks("receipt", "dealer.example", "case.evidence/1", g.step(first), more{attach: []string{"photo"}})
 	if s := g.caseOf(first).status(0); !slices.Equal(s.Missing, []string{"photo", "receipt"}) || len(Next(&s)[0].Needs) != 2 {
 		t.Errorf("what is missing is not told: %+v", s)
@@ -225,6 +226,44 @@ func TestWhatAClaimNeeds(t *testing.T) {
 	lacks("refs", "maker.example:bob", "warranty.paid/1", g.step(second, "amount", amount), more{refs: []string{ask, reading}})
 	lacks("job_report", "dealer.example", "warranty.job_report/1", g.step(approved(g), "order_no", "W"), more{attach: without("job_report")})
 	lacks("invoice", "dealer.example", "warranty.payment_requested/1", g.step(reported(g), "amount", amount), more{attach: without("invoice")})
+}
+
+// A case does not go back and forth for ever; what ends it is taken still.
+func TestBackAndForth(t *testing.T) {
+	t.Parallel()
+	g := newStage(t)
+	id, on := filed(g), []string{shop}
+	for range maxClocks - 1 {
+		g.brings("maker.example:ann", "warranty.status/1:more_info", id)
+		g.brings("dealer.example", "case.evidence/1", id)
+	}
+	g.brings("maker.example:ann", "warranty.status/1:more_info", id)
+	g.refused("case_full", "dealer.example", "case.evidence/1", g.step(id), more{attach: papers, on: on})
+	g.brings("dealer.example", "case.withdrawn/1", id)
+}
+
+// What a deadline waited for never came where the case ended without it.
+func TestADeadlineThatIsNeverMet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		play       func(*stage) string
+		clock      string
+		met, ended bool
+	}{
+		"an order that is cancelled":            {after(orders(false), "dealer.example", "part.order/1:cancelled"), "decide", false, true},
+		"an order that is cancelled on its way": {after(ordered, "dealer.example", "part.order/1:cancelled"), "unique", true, false},
+		"a return that is withdrawn":            {after(returning, "dealer.example", "case.withdrawn/1"), "decide", false, true},
+		"a return that is refused":              {after(returning, "maker.example:bob", "part.return/1:refused"), "decide", true, false},
+		"a claim that is withdrawn":             {after(registered, "dealer.example", "case.withdrawn/1"), "decide", false, true},
+		"a claim that is refused":               {refused, "decide", true, false},
+		"a recall that is closed":               {after(published, "maker.example", "recall.closed/1"), "affects", false, true},
+	} {
+		g := newStage(t)
+		g.set("2026-05-04T08:00:00Z")
+		if k := g.clockOf(c.play(g), c.clock, "2026-05-04T09:00:00Z"); (k.Met != 0) != c.met || (k.Ended != 0) != c.ended {
+			t.Errorf("%s: %+v", name, k)
+		}
+	}
 }
 
 // A changed claim takes the place of the earlier one, and withdraws it while

@@ -1,5 +1,6 @@
-// Package cases runs corrections and disputes: small state machines kept as
-// data and stepped by one function. A node's state machine calls it at
+// Package cases runs corrections, disputes, warranty claims, part orders,
+// returns and recalls: small state machines kept as data and stepped by one
+// function. A node's state machine calls it at
 // append and refuses what it refuses; audit and the verifier replay it.
 //
 // It promises that what it decides depends on the case, the record and the

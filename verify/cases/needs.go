@@ -231,7 +231,7 @@ func needWindow(m *move, name string) error {
 		return closed(m.selfEnd()).WithHint("attach evidence, then the maker decides")
 	}
 	if t := m.c.clock(name); t != nil && m.f.Time > t.Target {
-		return closed(t.Target).WithHint("open a new dispute")
+		return closed(t.Target).WithHint("a dispute about it may still be opened: dispute.opened/1")
 	}
 	return nil
 }

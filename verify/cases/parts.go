@@ -43,7 +43,10 @@ var order = &Case{
 		if m.opening {
 			m.c.About = m.r.Body.Get("claim_case").Str
 		}
-		if outcome := outcomeOf(m.r.Body); m.def.once(m.r.Type + ":" + outcome) {
+		switch outcome := outcomeOf(m.r.Body); {
+		case outcome == "ordered" || outcome == "refused":
+			m.decide(outcome)
+		case m.def.once(m.r.Type + ":" + outcome):
 			m.c.Done = append(m.c.Done, outcome)
 		}
 		return nil
@@ -79,6 +82,9 @@ var returns = &Case{
 	settle: func(m *move) error {
 		if m.opening {
 			m.c.About = m.r.Body.Get("order_case").Str
+		}
+		if outcome := outcomeOf(m.r.Body); outcome == "accepted" || outcome == "refused" {
+			m.decide(outcome)
 		}
 		return nil
 	},

@@ -11,6 +11,7 @@ import (
 const (
 	maxTargets   = 32
 	maxDecisions = 64 // in force on one target, one after another
+	maxClocks    = 64 // set in one case: some go back and forth
 )
 
 // State is what is kept of one case.

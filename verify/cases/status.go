@@ -146,6 +146,8 @@ func (c *State) came(t *ClockTime) bool {
 	switch t.Name {
 	case "answer":
 		return len(c.Answered) > 0
+	case "decide", "unique":
+		return len(c.Decisions) > 0
 	case "affects":
 		return c.Named >= c.Affected
 	}

@@ -66,7 +66,9 @@ var warranty = &Case{
 }
 
 func settleWarranty(m *move) error {
-	m.c.Missing = nil
+	if m.c.State != "more_info" {
+		m.c.Missing = nil
+	}
 	switch {
 	case m.opening:
 		m.c.Lines, m.c.Version = len(m.r.Body.Get("lines").List), m.r.Body.Get("version").Int
