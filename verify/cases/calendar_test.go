@@ -238,10 +238,10 @@ func TestUnclearClaimsNothing(t *testing.T) {
 	for _, sc := range scenes {
 		g := newStage(t)
 		id := sc.play(g)
-		c := g.store.Case(car, id)
+		c := g.caseOf(id)
 		c.Unclear = true
-		g.store.SetCase(car, c)
-		all := Statuses(g.store, car, g.now.Add(1000*day).UnixMilli())
+		g.store.SetCase(c.Subject, c)
+		all := Statuses(g.store, c.Subject, g.now.Add(1000*day).UnixMilli())
 		s := all[slices.IndexFunc(all, func(s Status) bool { return s.Case == id })]
 		if s.State != c.State || s.Open == c.Closed() || (s.Words == notKnown) == c.Closed() {
 			t.Errorf("%s %s: %s, %q, open: %v", sc.kind, sc.state, s.State, s.Words, s.Open)

@@ -83,10 +83,11 @@ func needCampaign(m *move, _ string) error {
 	return nil
 }
 
-// OpenRecalls lists the campaigns, campaign/..., that are open on a vehicle.
+// OpenRecalls lists the campaigns, campaign/..., that are open on a vehicle,
+// as far as records are shown.
 func OpenRecalls(all []Status) (campaigns []string) {
 	for i := range all {
-		if s := &all[i]; s.Kind == recall.Name && s.Open {
+		if s := &all[i]; s.Kind == recall.Name && among("open|notified", s.State) {
 			campaigns = append(campaigns, s.Campaign)
 		}
 	}

@@ -92,7 +92,7 @@ func (c *State) status(asOf int64) Status {
 		By: c.Opener, For: c.For, Claim: c.Claim, Says: c.Says, Arbitrator: c.Arbitrator, Answered: c.Answered, Decisions: c.Decisions,
 		Last: c.Last, Campaign: c.Campaign, Done: c.Done, Missing: c.Missing, About: c.About,
 	}
-	s.Words, s.Open = def.States[s.State], !def.closed(s.State) && !slices.Contains(def.Rest, s.State)
+	s.Words, s.Open = def.States[s.State], !def.closed(s.State) && (s.Unclear || !slices.Contains(def.Rest, s.State))
 	if n := len(c.Done); n > 0 && s.Open {
 		s.Words += ", " + strings.ReplaceAll(c.Done[n-1], "_", " ")
 	}
