@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -101,8 +102,8 @@ func (n *newDraft) kept(c *cli.Context, signer certs.Signer, subject, path strin
 			return nil, fault.New("file", path, err.Error())
 		}
 		r, err := record.Open(note)
-		if err != nil || r.Type != n.def.Name || r.Vehicle() != subject {
-			return nil, fault.New("usage", path, "this file is no "+n.def.Name+" about "+subject).WithHint("name another directory with -o")
+		if err != nil || r.Type != n.def.Name || r.Vehicle() != subject || !bytes.Equal(r.Body.Bytes(), n.draft.Body.Bytes()) {
+			return nil, fault.New("usage", path, "this file is another record than the one that is made here").WithHint("name another directory with -o")
 		}
 		return note, nil
 	}
