@@ -138,7 +138,7 @@ func TestFleetStory(t *testing.T) {
 	orders = slices.DeleteFunc(orders, func(o workOrder) bool { return vins[o.vehicle] == "" })
 
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	text := readFile(t, "testdata/stories.toml")
 	c, err := embed.Start(ctx, embed.Config{Dir: dir, Text: text, LastWord: writeCluster(dir, text)})
