@@ -166,7 +166,9 @@ func otherFirst(value []byte, first uint64) []byte {
 	return append(out, value[head+n+m:]...)
 }
 
-// lastBatchOut makes the newest batch of a ledger an entry without records.
+// lastBatchOut makes an entry without records of the ledger entry that the
+// tree's newest batch was made of, and of those after it: a record that was
+// sent again, for its answer was lost, makes entries that give no leaf.
 func lastBatchOut(t testing.TB, dir string) {
 	t.Helper()
 	path := filepath.Join(dir, "raft.db")
@@ -179,16 +181,21 @@ func lastBatchOut(t testing.TB, dir string) {
 	defer to.Close()
 	end, err := from.LastIndex()
 	must(t, err)
+	tree, err := log.Open(filepath.Join(dir, "tree.db"), log.Config{ReadOnly: true})
+	must(t, err)
+	defer tree.Close()
+	view := tree.View()
+	defer view.Release()
+	newest, err := view.Batch(view.Size - 1)
+	must(t, err)
 	var entries []*raft.Log
-	newest := -1
 	for i := uint64(1); i <= end; i++ {
 		e, err := from.Entry(i)
 		must(t, err)
-		if e.Type == raft.LogCommand {
-			newest = len(entries)
+		if e.Type == raft.LogCommand && i >= newest.Entry {
+			e.Type, e.Data = raft.LogNoop, nil
 		}
 		entries = append(entries, e)
 	}
-	entries[newest].Type, entries[newest].Data = raft.LogNoop, nil
 	must(t, to.StoreLogs(entries))
 }

@@ -217,6 +217,19 @@ func (c *cluster) ackAs(id, member string, notes ...[]byte) *node.SubmitAnswer {
 	return ans
 }
 
+// ackOnce has a reading acknowledged that stands in one ledger entry: after a
+// lost answer it sends another one.
+func (c *cluster) ackOnce(id, vin string, km int64) (note []byte, answer *node.SubmitAnswer) {
+	c.t.Helper()
+	err := try(func() (err error) {
+		note = c.reading(vin, km)
+		answer, err = c.as(id, dealer).Submit(context.Background(), note)
+		return err
+	})
+	must(c.t, err)
+	return note, answer
+}
+
 // proof asks for a proof file, whose use may have to be written first.
 func (c *cluster) proof(client *node.Client, subject string, with ...string) (data []byte, err error) {
 	err = try(func() (err error) {
