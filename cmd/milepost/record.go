@@ -167,7 +167,7 @@ func submit(c *cli.Context, client *node.Client, notes [][]byte) (ans *node.Subm
 var outages = map[string]bool{
 	"no_leader": true, "overloaded": true, "rate_limited": true, "unknown": true, "behind": true, "no_head": true, "unreachable": true, "forbidden": true,
 	"unauthenticated": true, "clock": true, "disk_full": true, "too_large": true, "stopping": true, "unexpected": true,
-	"no_quorum": true, "no_usage_key": true, "damaged": true, "ledger_corrupt": true, "tree_corrupt": true, "backup_busy": true,
+	"no_quorum": true, "no_usage_key": true, "damaged": true, "ledger_corrupt": true, "tree_corrupt": true, "backup_busy": true, "outbox_damaged": true,
 	"node_unreachable": true, "node_behind": true, "not_transferred": true,
 }
 
