@@ -176,14 +176,15 @@ func (c *cluster) floods(r role) {
 		cl := c.nodeClient(r.liar, id)
 		for range 5 {
 			flood.Go(func() {
-				for !stop.Load() {
+				for ; !stop.Load(); pause(10 * time.Millisecond) {
 					sent.Add(1)
 					_, _ = cl.AskCosign(ctx, ahead, none)
 				}
 			})
 		}
 		flood.Go(func() {
-			for i := 0; !stop.Load(); i++ {
+			for i := 0; !stop.Load(); pause(time.Millisecond) {
+				i++
 				sent.Add(1)
 				if body := bodies[i%len(bodies)]; i%3 == 0 {
 					_, _ = cl.AskCosign(ctx, body, none)
@@ -242,7 +243,7 @@ func TestAFloodOfRaft(t *testing.T) {
 				at, addr := raft.ServerID(to), raft.ServerAddress(entry.Address)
 				for range 2 {
 					flood.Go(func() {
-						for !stop.Load() {
+						for ; !stop.Load(); pause(time.Millisecond) {
 							var appended raft.AppendEntriesResponse
 							if liar.transport.AppendEntries(at, addr, &raft.AppendEntriesRequest{RPCHeader: header, Term: term - 1, Entries: []*raft.Log{{Index: 1, Term: 1, Type: raft.LogCommand, Data: bytes.Repeat([]byte("x"), 4096)}}}, &appended) == nil && appended.Success {
 								taken.Add(1)
