@@ -46,7 +46,7 @@ torture: ## break a cluster of processes for DURATION, by a SEED, with NODES at 
 fleet: ## the fleet's story with all its 250 vehicles, 40,000 records
 	@$(GO) test ./cmd/milepost -run TestFleetStory -whole-fleet -v -timeout 20m
 
-hostile: ## REQUESTS (100000) bad ones of all kinds at a running node, SEED; fails if honest clients lose over half their speed
+hostile: ## REQUESTS (100000) bad ones of all kinds at a running node, 1,000 a second, SEED; fails if honest clients lose over half their speed
 	@MILEPOST_TEST_HOSTILE=$(or $(REQUESTS),100000) MILEPOST_TEST_SEED=$(SEED) $(GO) test -run '^TestHostile$$' -count 1 -v -timeout 2h ./node
 
 bench: build ## measure what this machine can carry; GROW=1 for growth to a million records

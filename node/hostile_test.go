@@ -209,8 +209,11 @@ func (s *siege) send(conn net.Conn, data []byte, keep bool) string {
 	return "kept open"
 }
 
-// run makes so many bad requests, at most so many at a time.
-func (s *siege) run(seed uint64, count, workers int) {
+// run makes so many bad requests, at most so many at a time and a second: the
+// attackers compute on the cores of those whom they attack, and more of them
+// would measure how fast they are themselves.
+func (s *siege) run(seed uint64, count, workers, perSecond int) {
+	begun := time.Now()
 	weights := 0
 	for _, k := range attacks {
 		weights += k.weight
@@ -220,7 +223,8 @@ func (s *siege) run(seed uint64, count, workers int) {
 	for w := range workers {
 		all.Go(func() {
 			a := &attacker{rand: mathrand.New(mathrand.NewPCG(seed, uint64(w))), clients: map[string]*node.Client{}}
-			for next.Add(1) <= int64(count) {
+			for i := next.Add(1); i <= int64(count); i = next.Add(1) {
+				pause(time.Until(begun.Add(time.Duration(i) * time.Second / time.Duration(perSecond))))
 				pick := a.rand.IntN(weights)
 				for _, k := range attacks {
 					if pick -= k.weight; pick < 0 {
@@ -298,6 +302,7 @@ func memory(pid int) int {
 // 100,000 and holds the honest clients' speed to at least half.
 func TestHostile(t *testing.T) {
 	t.Parallel()
+	const perSecond = 1000
 	count, window, seed := 1000, 500*time.Millisecond, uint64(1)
 	if raceEnabled || testing.Short() {
 		count = 200
@@ -367,7 +372,7 @@ func TestHostile(t *testing.T) {
 	begun := time.Now()
 	attacked := h.rate(func() {
 		done := make(chan struct{})
-		go func() { s.run(seed, count, 16); close(done) }()
+		go func() { s.run(seed, count, 16, perSecond); close(done) }()
 		look := time.NewTicker(100 * time.Millisecond)
 		defer look.Stop()
 		for going := true; going; {
