@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node/store"
 	"github.com/milepost-log/milepost/verify"
@@ -161,19 +162,6 @@ func hashedFile(path string, from io.Reader, wrap func(io.Writer) io.Writer) (si
 	return size, hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// syncDir makes renames in a directory last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
-	}
-	return nil
-}
-
 // staged is a directory under construction beside its final place, which
 // must not exist or be empty: it appears there whole or not at all.
 type staged struct {
@@ -217,7 +205,7 @@ func mustBeEmpty(dir string) error {
 
 // place puts the directory where it belongs, synced.
 func (s *staged) place() error {
-	if err := syncDir(s.tmp); err != nil {
+	if err := durable.SyncDir(s.tmp); err != nil {
 		return err
 	}
 	if err := os.Remove(s.dir); err != nil && !os.IsNotExist(err) { // an empty one
@@ -227,7 +215,7 @@ func (s *staged) place() error {
 		return fault.New("file", s.dir, "it cannot be put in place").Because(err)
 	}
 	s.placed = true
-	return syncDir(filepath.Dir(s.dir))
+	return durable.SyncDir(filepath.Dir(s.dir))
 }
 
 // drop removes what was not placed.

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -337,5 +338,5 @@ func (rep *RebuildReport) place(dir string) error {
 	if err := os.Rename(filepath.Join(dir, rebuildFile), path); err != nil {
 		return fmt.Errorf("put the new tree in place: %w", err)
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/log"
 	"github.com/milepost-log/milepost/node/store"
@@ -256,7 +257,7 @@ func markRecovered(dir, origin string, p *verify.Predecessor) error {
 		err = writeSynced(path, append(data, '\n'))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = durable.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("mark the survivor's directory: %w", store.WriteError(err))

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 )
 
@@ -57,7 +58,7 @@ func (k *Key) writeFile(path string, passphrase []byte, workFactor int) error {
 		// What is left behind would be half a key.
 		return errors.Join(fmt.Errorf("write key file %s: %w", path, err), os.Remove(path))
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("sync the directory of key file %s: %w", path, err)
 	}
 	return nil
@@ -69,17 +70,6 @@ func fill(f *os.File, content []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a directory cannot be opened for syncing there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func encrypt(content, passphrase []byte, workFactor int) ([]byte, error) {

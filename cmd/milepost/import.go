@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/milepost-log/milepost/certs"
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node"
 	"github.com/milepost-log/milepost/record"
@@ -299,20 +299,10 @@ func keepCosts(dir, vin string, more []record.Opening) error {
 		}
 		more = more[room:]
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes new names in a directory outlast a power loss.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fault.New("file", dir, "it cannot be read").Because(errors.Unwrap(err))
+	if err := durable.SyncDir(dir); err != nil {
+		return fault.New("file", dir, "it cannot be synced").Because(err)
 	}
-	err = d.Sync()
-	if runtime.GOOS == "windows" {
-		err = nil // which has no such thing
-	}
-	return errors.Join(err, d.Close())
+	return nil
 }
 
 // send submits the batch, once what it signs is on this disk.

@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/node/store"
 )
@@ -84,16 +84,7 @@ func (osDisk) remove(path string) error {
 	return nil
 }
 
-func (osDisk) syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a directory cannot be opened for syncing there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return failed(dir, err)
-	}
-	return failed(dir, errors.Join(d.Sync(), d.Close()))
-}
+func (osDisk) syncDir(dir string) error { return failed(dir, durable.SyncDir(dir)) }
 
 func (osDisk) read(path string, max int64) ([]byte, error) {
 	f, err := os.Open(path)

@@ -9,9 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"unicode/utf8"
 
+	"github.com/milepost-log/milepost/certs/durable"
 	"github.com/milepost-log/milepost/certs/fault"
 	"github.com/milepost-log/milepost/record"
 )
@@ -99,7 +99,10 @@ func (j *Journal) open(path string, head journalHead) error {
 	if err := j.Sync(); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("import journal: %w", err)
+	}
+	return nil
 }
 
 // load reads all whole lines and sets size to their end.
@@ -241,14 +244,3 @@ func (j *Journal) Sync() error {
 
 // Close releases the journal, without a Sync.
 func (j *Journal) Close() error { return j.f.Close() }
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a directory cannot be opened for syncing there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("import journal: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
